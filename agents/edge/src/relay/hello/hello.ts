@@ -1,0 +1,49 @@
+// What a ClientHello says, as far as routing needs it. Bytes of names stay bytes: a name is untrusted until canonicalName()
+// of @helloway/routing accepts it.
+
+/** TLS alert descriptions that a refusal can carry (RFC 9846, section 6; RFC 6066; RFC 7301). */
+export const alerts = {
+  unexpectedMessage: 0x0a,
+  recordOverflow: 0x16,
+  illegalParameter: 0x2f,
+  decodeError: 0x32,
+  protocolVersion: 0x46,
+  internalError: 0x50,
+  missingExtension: 0x6d,
+  unrecognizedName: 0x70,
+  noApplicationProtocol: 0x78,
+} as const;
+export type Alert = (typeof alerts)[keyof typeof alerts];
+
+export interface ParsedHello {
+  /** The host_name of server_name as received; null: no extension, or an empty name. */
+  serverName: Uint8Array | null;
+  /** Offered protocols in the client's order, GREASE included, each as received. */
+  alpn: readonly Uint8Array[];
+  /**
+   * Offered versions without GREASE, as sent: supported_versions when present, else everything up to
+   * min(legacy_version, 0x0303). 0x0304 is TLS 1.3.
+   */
+  versions: readonly number[];
+  /** Has the encrypted_client_hello extension (outer or inner). */
+  ech: boolean;
+  /** Offers a post-quantum key share. */
+  postQuantum: boolean;
+  /** Records the hello spanned. */
+  records: number;
+}
+
+/** Close reasons that the bytes of a hello alone can lead to. */
+export type HelloRejection = {
+  reason: "not_tls" | "malformed_hello" | "hello_too_large" | "tls_version";
+  /** null: close without a TLS byte. */
+  alert: Alert | null;
+  /** Why, for the log. */
+  detail: string;
+};
+
+/** The three outcomes, and there is no fourth: no input makes the parser throw. */
+export type HelloVerdict =
+  | { kind: "incomplete" }
+  | { kind: "hello"; hello: ParsedHello }
+  | { kind: "rejected"; rejection: HelloRejection };

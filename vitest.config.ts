@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+// unit: fast, no database, no processes (part of `npm run check`). database: on the embedded database and on a real Postgres.
+// conformance: what any Relay must do, over real sockets. e2e: real processes.
+const project = (name: string, include: string[], exclude: string[] = [], extra: Record<string, unknown> = {}) => ({
+  extends: true as const,
+  test: { name, include, exclude: ["**/node_modules/**", ...exclude], ...extra },
+});
+
+const database = "{runtime,proto,agents,services,infra,tools,test}/**/*.db.test.ts";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    projects: [
+      project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database]),
+      project("database", [database], [], {
+        globalSetup: ["test/harness/global-setup.ts"],
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+      }),
+      project("conformance", ["test/conformance/**/*.test.ts"], [database], { testTimeout: 120_000, hookTimeout: 60_000 }),
+      project("e2e", ["test/e2e/**/*.test.ts"], [database], {
+        globalSetup: ["test/harness/global-setup.ts"],
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+      }),
+    ],
+  },
+});
