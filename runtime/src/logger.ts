@@ -1,0 +1,41 @@
+import { createRequire } from "node:module";
+import type { PrettyOptions, PrettyStream } from "pino-pretty";
+import { type DestinationStream, type Level, type Logger, pino } from "pino";
+
+export type { Logger } from "pino";
+
+export interface LoggerOptions {
+  level: Level | "silent";
+  /** Absent: pretty on a terminal, else json. */
+  format?: "json" | "pretty" | undefined;
+  /** Which process speaks. */
+  name: string;
+  /** Absent: standard error. */
+  destination?: DestinationStream;
+}
+
+/** What may never reach a log, wherever an object that holds it is logged. */
+const secretFields = ["token", "joinToken", "authorization", "secretKey", "password", "privateKey", "key"];
+
+/** A logger on standard error, written synchronously so that the last words of a dying process are there. */
+export function createLogger(options: LoggerOptions): Logger {
+  const format = options.format ?? (process.stderr.isTTY ? "pretty" : "json");
+  const destination = options.destination ?? pino.destination({ fd: 2, sync: true });
+  return pino(
+    {
+      name: options.name,
+      level: options.level,
+      base: { name: options.name },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: "[redacted]" },
+    },
+    format === "pretty" ? prettyStream(destination) : destination,
+  );
+}
+
+/** Loaded only when wanted: it costs a process that logs JSON a tenth of its start. */
+function prettyStream(destination: DestinationStream): DestinationStream {
+  const require = createRequire(import.meta.url);
+  const pretty = require("pino-pretty") as (options: PrettyOptions) => PrettyStream;
+  return pretty({ destination, sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" });
+}
