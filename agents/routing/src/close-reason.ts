@@ -43,6 +43,4 @@ export type ForwardedReason = (typeof forwardedReasons)[number];
 export type RefusedReason = (typeof refusedReasons)[number];
 export type CloseReason = ForwardedReason | RefusedReason;
 
-export const closeReasons: readonly CloseReason[] = [
-  ...new Set<CloseReason>([...forwardedReasons, ...refusedReasons]),
-];
+export const closeReasons: readonly CloseReason[] = [...new Set<CloseReason>([...forwardedReasons, ...refusedReasons])];
