@@ -58,7 +58,7 @@ export function parseAlpn(data: Uint8Array): Uint8Array[] | HelloRejection {
   return protocols;
 }
 
-/** supported_versions (RFC 9846, section 4.3.1), without GREASE. */
+/** supported_versions (RFC 9846, section 4.2.1), without GREASE. */
 export function parseSupportedVersions(data: Uint8Array): number[] | HelloRejection {
   const length = data[0];
   if (length === undefined || length !== data.length - 1 || length < 2 || length % 2 !== 0) {
@@ -72,7 +72,7 @@ export function parseSupportedVersions(data: Uint8Array): number[] | HelloReject
   return versions;
 }
 
-/** Whether key_share (RFC 9846, section 4.3.8) has a share of a post-quantum group; false for what cannot be read. */
+/** Whether key_share (RFC 9846, section 4.2.8) has a share of a post-quantum group; false for what cannot be read. */
 export function offersPostQuantum(data: Uint8Array): boolean {
   for (let at = 2; at + 4 <= data.length; at += 4 + uint16(data, at + 2)) {
     if (postQuantumGroups.has(uint16(data, at))) return true;
