@@ -1,0 +1,40 @@
+import type { Context } from "hono";
+import { problemType } from "./problem.ts";
+import type { ProblemDocument } from "./problem.ts";
+import type { AppEnv } from "./app-env.ts";
+import type { Failure } from "./to-problem.ts";
+
+/** RFC 9110 names of the statuses we answer with. */
+const titles: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+export function respondProblem(c: Context<AppEnv>, failure: Omit<Failure, "unknown">): Response {
+  const body: ProblemDocument = {
+    type: `urn:helloway:problem:${failure.code}`,
+    title: titles[failure.status] ?? "Error",
+    status: failure.status,
+    detail: failure.detail,
+    instance: c.req.path,
+    code: failure.code,
+    requestId: c.get("requestId"),
+    errors: [...failure.problems],
+  };
+  return new Response(JSON.stringify(body), {
+    status: failure.status,
+    headers: { "content-type": problemType, "cache-control": "no-store", ...failure.headers },
+  });
+}

@@ -1,0 +1,17 @@
+import { z } from "@hono/zod-openapi";
+import { objectOutput, printObject } from "./object-output.ts";
+import { objectWrite } from "./object-write.ts";
+import { printTeamSpec, teamSpecInput, teamSpecOutput } from "./team-spec.ts";
+import type { TeamView } from "../../fleet/teams.ts";
+
+export const teamWrite = objectWrite(teamSpecInput).openapi("TeamWrite", {
+  example: { labels: { department: "finance" }, description: "Card payments", spec: {} },
+});
+
+export const teamOutput = objectOutput("Team", teamSpecOutput, z.object({}));
+
+export const printTeam = (view: TeamView): z.infer<typeof teamOutput> => ({
+  ...printObject(view),
+  spec: printTeamSpec(view.spec),
+  status: {},
+});
