@@ -68,4 +68,3 @@ export const tableChanges = pgTable(
   },
   (t) => [primaryKey({ columns: [t.poolId, t.revision, t.kind, t.objectId] })],
 );
-
