@@ -51,6 +51,7 @@ export function joinTokensApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
       const { token, command, expiresAt } = await createJoinToken(ctx, {
         pool,
         labels: given,
+        controlAddress: deps.grpcPublicAddress,
         ...(name ? { name } : {}),
       });
       return { status: 201, secret: true, body: { token, command, expiresAt: expiresAt.toISOString() } };
