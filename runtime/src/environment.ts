@@ -71,7 +71,7 @@ function missing(issue: z.core.$ZodIssue): string {
 
 function misspelt(schema: z.ZodObject, env: NodeJS.ProcessEnv): string[] {
   const known = new Set([...knownVariables, ...Object.keys(schema.shape)]);
-  for (const name of [...known]) known.add(`${name}_FILE`);
+  for (const name of Array.from(known)) known.add(`${name}_FILE`);
   const problems: string[] = [];
   for (const name of Object.keys(env)) {
     if (!name.startsWith("HELLOWAY_") || known.has(name)) continue;

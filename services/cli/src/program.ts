@@ -62,10 +62,10 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
   return program;
 }
 
-function subcommand(program: Command, name: string, description: string): Command {
+function subcommand(program: Command, name: string, summary: string): Command {
   return program
     .command(name)
-    .description(description)
+    .description(summary)
     .helpOption("-h, --help", "print this help")
     .allowExcessArguments(false)
     .exitOverride();
