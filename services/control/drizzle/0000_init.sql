@@ -84,6 +84,14 @@ CREATE TABLE "authorities" (
 	"retired_at" timestamp with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "control_sockets" (
+	"address" text NOT NULL,
+	"port" integer NOT NULL,
+	"purpose" text NOT NULL,
+	"seen_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "control_sockets_address_port_purpose_pk" PRIMARY KEY("address","port","purpose")
+);
+--> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
 	"id" "bytea" PRIMARY KEY NOT NULL,
 	"request_hash" "bytea" NOT NULL,
@@ -302,12 +310,16 @@ ALTER TABLE "routes" ADD CONSTRAINT "routes_pool_id_pools_id_fk" FOREIGN KEY ("p
 ALTER TABLE "domains" ADD CONSTRAINT "domains_team_id_teams_id_fk" FOREIGN KEY ("team_id") REFERENCES "public"."teams"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tokens" ADD CONSTRAINT "tokens_team_id_teams_id_fk" FOREIGN KEY ("team_id") REFERENCES "public"."teams"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "edge_boots" ADD CONSTRAINT "edge_boots_edge_id_edges_id_fk" FOREIGN KEY ("edge_id") REFERENCES "public"."edges"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_events_team" ON "audit_events" USING btree ("team","id");--> statement-breakpoint
 CREATE INDEX "certificates_edge" ON "certificates" USING btree ("edge_id");--> statement-breakpoint
 CREATE INDEX "edge_refusals_object" ON "edge_refusals" USING btree ("object_id");--> statement-breakpoint
 CREATE INDEX "edges_pool" ON "edges" USING btree ("pool_id");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_created" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "names_reversed" ON "names" USING btree (reverse("hostname") text_pattern_ops);--> statement-breakpoint
 CREATE INDEX "route_names_route" ON "route_names" USING btree ("route_id");--> statement-breakpoint
 CREATE INDEX "routes_pool" ON "routes" USING btree ("pool_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "domains_team_name" ON "domains" USING btree ("team_id","name");--> statement-breakpoint
 CREATE UNIQUE INDEX "domains_one_holder" ON "domains" USING btree ("name") WHERE "domains"."state" = 'verified';--> statement-breakpoint
+CREATE INDEX "domains_reversed" ON "domains" USING btree (reverse("name") text_pattern_ops);--> statement-breakpoint
 CREATE INDEX "tokens_team" ON "tokens" USING btree ("team_id");--> statement-breakpoint
 CREATE INDEX "traffic_totals_boot" ON "traffic_totals" USING btree ("edge_id","boot_id");

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigserial, index, jsonb, pgTable, primaryKey, smallint, text, uuid } from "drizzle-orm/pg-core";
+import { index, jsonb, pgTable, primaryKey, smallint, text, uuid } from "drizzle-orm/pg-core";
 import { bytea, count, instant } from "./columns.ts";
 import { pools } from "./pools.ts";
 import { described } from "./teams.ts";
@@ -104,19 +104,3 @@ export const certificates = pgTable(
   },
   (t) => [index("certificates_edge").on(t.edgeId)],
 );
-
-/** Who did what to which object, written in the transaction that did it. */
-export const auditEvents = pgTable("audit_events", {
-  id: bigserial({ mode: "number" }).primaryKey(),
-  at: instant().notNull().defaultNow(),
-  actor: text().notNull(),
-  /** HTTP request, enrolment, job: where it came from. */
-  origin: text().notNull(),
-  requestId: text("request_id").notNull(),
-  team: text(),
-  /** verb.noun, for example route.put. */
-  action: text().notNull(),
-  object: text().notNull(),
-  before: jsonb(),
-  after: jsonb(),
-});

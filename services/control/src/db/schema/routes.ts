@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { foreignKey, index, jsonb, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
 import { count } from "./columns.ts";
 import { pools } from "./pools.ts";
@@ -40,6 +41,8 @@ export const names = pgTable(
   (t) => [
     primaryKey({ columns: [t.poolId, t.hostname] }),
     unique("names_pool_hostname_team").on(t.poolId, t.hostname, t.teamId),
+    // Finds what lies below a name: the end of a name is the beginning of its reverse.
+    index("names_reversed").on(sql`reverse(${t.hostname}) text_pattern_ops`),
   ],
 );
 

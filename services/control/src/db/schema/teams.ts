@@ -82,5 +82,7 @@ export const domains = pgTable(
     uniqueIndex("domains_one_holder")
       .on(t.name)
       .where(sql`${t.state} = 'verified'`),
+    // Finds what lies below a name: the end of a name is the beginning of its reverse.
+    index("domains_reversed").on(sql`reverse(${t.name}) text_pattern_ops`),
   ],
 );
