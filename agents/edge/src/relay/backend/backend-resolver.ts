@@ -1,0 +1,103 @@
+// Addresses of backends that are names. Asked of DNS alone, as absolute names: no hosts file, no search list, no numeric
+// spellings, which dns.lookup would all allow. Answers live as long as their TTL; while the servers fail, the last answer does.
+import { Resolver } from "node:dns/promises";
+import { type Address, parseAddress } from "@helloway/routing/address";
+
+/** Bounds of how long an answer is used, whatever its TTL: not asked per connection, and not for ever. */
+const TTL_MIN_MS = 1_000;
+const TTL_MAX_MS = 3_600_000;
+/** A name that has no address is asked again after this. */
+const NONE_TTL_MS = 5_000;
+/** How long an answer outlives its TTL while no server answers, and how often they are asked meanwhile. */
+const STALE_MAX_MS = 600_000;
+const FAILED_TTL_MS = 1_000;
+/** Names held; the oldest answer goes first. */
+const NAMES_MAX = 10_000;
+
+interface Answer {
+  readonly addresses: readonly Address[];
+  readonly expiresAt: number;
+  /** When the servers last gave it and it stops being an answer. */
+  readonly staleAt: number;
+}
+
+/** Codes by which a server says that the name has no such record. */
+const noneCodes = new Set(["ENOTFOUND", "ENODATA"]);
+
+export class BackendResolver {
+  readonly #resolver: Resolver;
+  readonly #answers = new Map<string, Answer>();
+  readonly #asking = new Map<string, Promise<readonly Address[]>>();
+
+  /** @param servers "ip:port" each; null: the system's. */
+  constructor(servers: readonly string[] | null) {
+    this.#resolver = new Resolver({ timeout: 2_000, tries: 2, maxTimeout: 4_000 });
+    if (servers) this.#resolver.setServers(servers);
+  }
+
+  /** What is known now, without waiting; null: must be asked. */
+  cached(host: string): readonly Address[] | null {
+    const answer = this.#answers.get(host);
+    return answer && performance.now() < answer.expiresAt ? answer.addresses : null;
+  }
+
+  /** IPv4 addresses first; empty: the name has none, or nobody answered. Never rejects. */
+  resolve(host: string): Promise<readonly Address[]> {
+    const cached = this.cached(host);
+    if (cached) return Promise.resolve(cached);
+    let asking = this.#asking.get(host);
+    if (!asking) {
+      asking = this.#ask(host).finally(() => this.#asking.delete(host));
+      this.#asking.set(host, asking);
+    }
+    return asking;
+  }
+
+  /** Ends what is being asked. */
+  cancel(): void {
+    this.#resolver.cancel();
+  }
+
+  async #ask(host: string): Promise<readonly Address[]> {
+    const answers = await Promise.all([
+      records(this.#resolver.resolve4(host, { ttl: true })),
+      records(this.#resolver.resolve6(host, { ttl: true })),
+    ]);
+    const now = performance.now();
+    const found = answers.flatMap((each) => each ?? []);
+    if (found.length === 0 && answers.includes(null)) return this.#failed(host, now);
+    const ttlMs = Math.min(...found.map((each) => each.ttl * 1000), TTL_MAX_MS);
+    const livesMs = found.length === 0 ? NONE_TTL_MS : Math.max(ttlMs, TTL_MIN_MS);
+    const addresses = found.flatMap((each) => parseAddress(each.address) ?? []);
+    this.#keep(host, { addresses, expiresAt: now + livesMs, staleAt: now + livesMs + STALE_MAX_MS });
+    return addresses;
+  }
+
+  #failed(host: string, now: number): readonly Address[] {
+    const last = this.#answers.get(host);
+    const addresses = last && now < last.staleAt ? last.addresses : [];
+    this.#keep(host, { addresses, expiresAt: now + FAILED_TTL_MS, staleAt: last?.staleAt ?? now });
+    return addresses;
+  }
+
+  #keep(host: string, answer: Answer): void {
+    this.#answers.delete(host);
+    this.#answers.set(host, answer);
+    if (this.#answers.size <= NAMES_MAX) return;
+    for (const oldest of this.#answers.keys()) {
+      this.#answers.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** null: no server gave an answer. */
+async function records(
+  asked: Promise<{ address: string; ttl: number }[]>,
+): Promise<{ address: string; ttl: number }[] | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    return noneCodes.has((error as NodeJS.ErrnoException).code ?? "") ? [] : null;
+  }
+}

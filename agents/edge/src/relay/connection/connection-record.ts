@@ -1,0 +1,68 @@
+import type { CloseReason } from "@helloway/routing/close-reason";
+import type { ParsedHello } from "../hello/hello.ts";
+import type { ConnectionRecord } from "../relay.ts";
+
+/** What is known of a connection when it ends. Times are those of performance.now(). */
+export interface ConnectionFacts {
+  conn: string;
+  listener: string;
+  src: string;
+  sport: number;
+  hello: ParsedHello | null;
+  route: string;
+  backend: string | null;
+  acceptedAt: number;
+  helloAt: number | null;
+  connectedAt: number | null;
+  rx: number;
+  tx: number;
+  reason: CloseReason;
+}
+
+/** IANA's values; anything else is logged as a number. */
+const versionNames = new Map([
+  [0x0300, "SSLv3"],
+  [0x0301, "TLSv1.0"],
+  [0x0302, "TLSv1.1"],
+  [0x0303, "TLSv1.2"],
+  [0x0304, "TLSv1.3"],
+]);
+
+export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
+  const { conn, listener, src, sport, hello, route, backend, acceptedAt, helloAt, connectedAt, rx, tx, reason } = facts;
+  return {
+    conn,
+    listener,
+    src,
+    sport,
+    sni: hello?.serverName ? printable(hello.serverName) : null,
+    alpn: (hello?.alpn ?? []).map(printable),
+    tlsVersions: (hello?.versions ?? []).map(
+      (each) => versionNames.get(each) ?? `0x${each.toString(16).padStart(4, "0")}`,
+    ),
+    route,
+    backend,
+    helloMs: helloAt === null ? null : round(helloAt - acceptedAt),
+    connectMs: connectedAt === null || helloAt === null ? null : round(connectedAt - helloAt),
+    durationMs: round(performance.now() - acceptedAt),
+    rx,
+    tx,
+    reason,
+    ech: hello?.ech ?? false,
+    pq: hello?.postQuantum ?? false,
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** Untrusted bytes as printable ASCII; everything else, and the backslash, as \xNN. */
+function printable(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c;
+    text += plain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
+  }
+  return text;
+}

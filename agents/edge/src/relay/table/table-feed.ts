@@ -1,0 +1,126 @@
+// Updates one after the other: each is checked aside, then swapped in. A snapshot, and any change of the settings, makes a new
+// table, in slices so that connections are served meanwhile; a change of routes and barriers edits the table in place.
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ReservedSocket } from "@helloway/routing/address-policy";
+import type { ApplyResult, RefusedObject, TableObject, TableObjectKind, TableUpdate } from "../relay.ts";
+import { type LastGood, Table } from "./table.ts";
+
+/** How long one slice of a new table may hold the event loop, and how many objects go between two looks at the clock. */
+const SLICE_MS = 5;
+const SLICE_OBJECTS = 32;
+
+export class TableFeed {
+  /** null: nothing to serve. */
+  table: Table | null = null;
+  #ownSockets: readonly ReservedSocket[];
+  /** What was offered while there were no settings to serve it under. */
+  #waiting: TableObject[] = [];
+  /** Kept versions for the same time. */
+  #kept: LastGood = noLastGood;
+  #refusedSettings: RefusedObject | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(ownSockets: readonly ReservedSocket[]) {
+    this.#ownSockets = ownSockets;
+  }
+
+  apply(update: TableUpdate): Promise<ApplyResult> {
+    return this.#next(() => this.#apply(update));
+  }
+
+  /** The sockets of this process changed: everything is checked anew. */
+  async setOwnSockets(ownSockets: readonly ReservedSocket[]): Promise<void> {
+    await this.#next(async () => {
+      this.#ownSockets = ownSockets;
+      if (this.table) await this.#rebuild([...this.table.offered()], this.table);
+    });
+  }
+
+  /** Never more than one at a time, in the order of the calls. */
+  async #next<T>(step: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(step);
+    this.#last = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async #apply(update: TableUpdate): Promise<ApplyResult> {
+    const routesOnly =
+      !update.snapshot &&
+      update.objects.every((each) => each.kind !== "settings") &&
+      update.removals.every((each) => each.kind !== "settings");
+    if (this.table && routesOnly) {
+      const removed = (kind: TableObjectKind): string[] =>
+        update.removals.filter((each) => each.kind === kind).map((each) => each.id);
+      this.table.change({
+        put: update.objects,
+        removeRoutes: removed("route"),
+        removeBarriers: removed("barrier"),
+      });
+    } else {
+      const kept = lastGoodOf(update.kept ?? []);
+      const before = this.table ?? this.#kept;
+      const lastGood: LastGood = {
+        lastGood: (kind, id) => before.lastGood(kind, id) ?? kept.lastGood(kind, id),
+      };
+      await this.#rebuild(update.snapshot ? update.objects : this.#merged(update), lastGood);
+    }
+    return { refused: this.refused() };
+  }
+
+  refused(): RefusedObject[] {
+    if (this.table) return this.table.refusedObjects();
+    const detail = "There are no pool settings to serve it under.";
+    const waiting = this.#waiting
+      .filter((each) => each.kind !== "settings")
+      .map(({ kind, id, hash }) => ({ kind, id, offeredHash: hash, kept: null, code: "no_settings", detail }));
+    return this.#refusedSettings ? [this.#refusedSettings, ...waiting] : waiting;
+  }
+
+  #merged(update: TableUpdate): TableObject[] {
+    const objects = new Map<string, TableObject>();
+    for (const object of this.table?.offered() ?? this.#waiting) objects.set(keyOf(object), object);
+    for (const removal of update.removals) objects.delete(keyOf(removal));
+    for (const object of update.objects) objects.set(keyOf(object), object);
+    return [...objects.values()];
+  }
+
+  async #rebuild(objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
+    const settings = objects.find((each) => each.kind === "settings");
+    const opened = settings && Table.open(settings, this.#ownSockets, lastGood);
+    this.#refusedSettings =
+      settings && opened?.refusal
+        ? { kind: "settings", id: settings.id, offeredHash: settings.hash, kept: null, ...opened.refusal }
+        : null;
+    const table = opened?.table ?? null;
+    if (table) await fill(table, objects, lastGood);
+    this.#waiting = table ? [] : [...objects];
+    this.#kept = table
+      ? noLastGood
+      : lastGoodOf(objects.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
+    this.table = table;
+  }
+}
+
+/** In the order of ids, so that two edges that are offered the same serve the same. */
+async function fill(table: Table, objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
+  const put = objects.filter((each) => each.kind !== "settings").sort((a, b) => (a.id < b.id ? -1 : 1));
+  let started = performance.now();
+  for (let i = 0; i < put.length; i += SLICE_OBJECTS) {
+    table.add(put.slice(i, i + SLICE_OBJECTS), lastGood);
+    if (performance.now() - started < SLICE_MS) continue;
+    await nextTurn();
+    started = performance.now();
+  }
+  table.finish();
+}
+
+const noLastGood: LastGood = { lastGood: () => null };
+
+function lastGoodOf(objects: readonly TableObject[]): LastGood {
+  const byKey = new Map(objects.map((each) => [keyOf(each), each]));
+  return { lastGood: (kind, id) => byKey.get(`${kind} ${id}`) ?? null };
+}
+
+function keyOf(object: { kind: TableObjectKind; id: string }): string {
+  return `${object.kind} ${object.id}`;
+}

@@ -1,0 +1,270 @@
+// The table an engine serves, made of objects that it was offered and checked one by one.
+//
+// Invariants:
+// - Every offered object is either served as offered or refused with a reason; nothing else of the table depends on it.
+// - A refused route keeps its last good version, which must pass today's checks, only for hostnames that the newest version
+//   still has and that no accepted route holds. Where the newest version cannot be read that far, or says `drop`, it is dropped.
+// - A refused barrier or settings object keeps its last good version whole: each only restricts.
+// - A hostname is held by one route. Routes that were there keep what they hold; newcomers are taken in the order of their uids.
+// - change() is one synchronous step and touches only what the edit names, the refused routes and their hostnames.
+//
+// Removals and lost hostnames are never refused: nothing here can keep what is no longer offered.
+import { type BarrierNames, NameTable } from "@helloway/routing/name-table";
+import type { ReservedSocket } from "@helloway/routing/address-policy";
+import type { RefusedObject, TableObject, TableObjectKind } from "../relay.ts";
+import { type BarrierCheck, checkBarrier } from "./check-barrier.ts";
+import { checkRoute, type Refusal, type RouteCheck } from "./check-route.ts";
+import { checkSettings, type ServedSettings } from "./check-settings.ts";
+import type { ServedRoute } from "./served-route.ts";
+
+interface RouteEntry {
+  readonly offered: TableObject;
+  readonly check: RouteCheck;
+  /** The last version that was accepted: the offered one unless it is refused. */
+  good: TableObject | null;
+  /** Why it is not served as offered; null: it is. */
+  refusal: Refusal | null;
+  /** What good gives when it is not the offered one; undefined: not looked at yet. */
+  goodRoute: ServedRoute | null | undefined;
+  served: ServedRoute | null;
+}
+
+interface BarrierEntry {
+  readonly offered: TableObject;
+  readonly check: BarrierCheck;
+  readonly good: TableObject | null;
+  readonly served: BarrierNames | null;
+}
+
+interface SettingsEntry {
+  readonly offered: TableObject;
+  readonly refusal: Refusal | null;
+  readonly good: TableObject | null;
+}
+
+/** Last good versions of an earlier table or from disk. */
+export interface LastGood {
+  lastGood(kind: TableObjectKind, id: string): TableObject | null;
+}
+
+export interface TableEdit {
+  readonly put: readonly TableObject[];
+  readonly removeRoutes: readonly string[];
+  readonly removeBarriers: readonly string[];
+}
+
+const noLastGood: LastGood = { lastGood: () => null };
+
+/** What one change comes to: the names to put and to remove. */
+interface Edit {
+  readonly touched: string[];
+  readonly put: ServedRoute[];
+  readonly remove: Set<string>;
+  readonly putBarriers: BarrierNames[];
+  readonly removeBarriers: Set<string>;
+}
+
+export class Table implements LastGood {
+  readonly settings: ServedSettings;
+  readonly names = new NameTable<ServedRoute>();
+  readonly #settings: SettingsEntry;
+  readonly #routes = new Map<string, RouteEntry>();
+  readonly #barriers = new Map<string, BarrierEntry>();
+  /** Uids of routes that are not served as offered. */
+  readonly #refused = new Set<string>();
+  /** Hostname to uid, for routes served as offered. */
+  readonly #holders = new Map<string, string>();
+
+  private constructor(entry: SettingsEntry, settings: ServedSettings) {
+    this.settings = settings;
+    this.#settings = entry;
+  }
+
+  /**
+   * An empty table under these settings, or their last good version. The refusal alone: there is nothing to serve under.
+   */
+  static open(
+    offered: TableObject,
+    ownSockets: readonly ReservedSocket[],
+    lastGood: LastGood,
+  ): { table: Table | null; refusal: Refusal | null } {
+    const check = checkSettings(offered.body, ownSockets);
+    if (check.kind === "served") {
+      const entry = { offered, refusal: check.refusal, good: offered };
+      return { table: new Table(entry, check.settings), refusal: check.refusal };
+    }
+    const good = lastGood.lastGood("settings", offered.id);
+    const kept = good && checkSettings(good.body, ownSockets);
+    if (kept?.kind !== "served") return { table: null, refusal: check.refusal };
+    const entry = { offered, refusal: check.refusal, good };
+    return { table: new Table(entry, kept.settings), refusal: check.refusal };
+  }
+
+  lastGood(kind: TableObjectKind, id: string): TableObject | null {
+    if (kind === "settings") return this.#settings.good;
+    return (kind === "route" ? this.#routes.get(id) : this.#barriers.get(id))?.good ?? null;
+  }
+
+  /** Everything offered, as a snapshot would bring it. */
+  *offered(): Generator<TableObject> {
+    yield this.#settings.offered;
+    for (const { offered } of this.#routes.values()) yield offered;
+    for (const { offered } of this.#barriers.values()) yield offered;
+  }
+
+  /** Part of a new table. Refused routes find what to keep only in finish(). */
+  add(objects: readonly TableObject[], lastGood: LastGood): void {
+    const edit = this.#offer({ put: objects, removeRoutes: [], removeBarriers: [] }, lastGood);
+    for (const uid of edit.touched) this.#hold(uid, edit);
+    this.#swap(edit);
+  }
+
+  /** The last step of a new table. */
+  finish(): void {
+    this.change({ put: [], removeRoutes: [], removeBarriers: [] });
+  }
+
+  /** Routes and barriers alone; new settings mean a new table. */
+  change(change: TableEdit): void {
+    const edit = this.#offer(change, noLastGood);
+    const undecided = [...new Set([...edit.touched, ...this.#refused])].sort();
+    for (const uid of undecided) this.#hold(uid, edit);
+    this.#keep(edit);
+    this.#swap(edit);
+  }
+
+  #offer(change: TableEdit, lastGood: LastGood): Edit {
+    const edit: Edit = {
+      touched: [],
+      put: [],
+      remove: new Set(),
+      putBarriers: [],
+      removeBarriers: new Set(change.removeBarriers),
+    };
+    for (const uid of change.removeRoutes) {
+      this.#release(uid, edit);
+      this.#routes.delete(uid);
+      this.#refused.delete(uid);
+    }
+    for (const id of change.removeBarriers) this.#barriers.delete(id);
+    for (const object of change.put) {
+      if (object.kind === "barrier") this.#offerBarrier(object, lastGood, edit);
+      else if (object.kind === "route") this.#offerRoute(object, lastGood, edit);
+    }
+    return edit;
+  }
+
+  #swap({ put, remove, putBarriers, removeBarriers }: Edit): void {
+    this.names.change({ put, remove: [...remove], putBarriers, removeBarriers: [...removeBarriers] });
+  }
+
+  refusedObjects(): RefusedObject[] {
+    const refused: RefusedObject[] = [];
+    const { offered, refusal, good } = this.#settings;
+    if (refusal) refused.push(refusedObject(offered, refusal, good === offered ? null : good));
+    for (const uid of this.#refused) {
+      const entry = this.#routes.get(uid);
+      if (entry?.refusal) refused.push(refusedObject(entry.offered, entry.refusal, entry.served ? entry.good : null));
+    }
+    for (const { offered: barrier, check, good: kept, served } of this.#barriers.values()) {
+      if (check.kind === "refused") refused.push(refusedObject(barrier, check.refusal, served ? kept : null));
+    }
+    return refused;
+  }
+
+  #offerBarrier(offered: TableObject, lastGood: LastGood, edit: Edit): void {
+    const check = checkBarrier(offered.body, offered.id);
+    let good: TableObject | null = offered;
+    let served: BarrierNames | null = null;
+    if (check.kind === "served") served = check.barrier;
+    else {
+      good = this.#barriers.get(offered.id)?.good ?? lastGood.lastGood("barrier", offered.id);
+      const kept = good && checkBarrier(good.body, good.id);
+      if (kept?.kind === "served") served = kept.barrier;
+    }
+    this.#barriers.set(offered.id, { offered, check, good, served });
+    if (served) edit.putBarriers.push(served);
+    else edit.removeBarriers.add(offered.id);
+  }
+
+  #offerRoute(offered: TableObject, lastGood: LastGood, edit: Edit): void {
+    this.#release(offered.id, edit);
+    const check = checkRoute(offered.body, offered.id, this.settings.policy);
+    const good = this.#routes.get(offered.id)?.good ?? lastGood.lastGood("route", offered.id);
+    this.#routes.set(offered.id, { offered, check, good, refusal: null, goodRoute: undefined, served: null });
+    edit.touched.push(offered.id);
+  }
+
+  /** Takes a route's names out of the way, as far as it holds any. */
+  #release(uid: string, edit: Edit): void {
+    const entry = this.#routes.get(uid);
+    if (!entry?.served) return;
+    edit.remove.add(uid);
+    if (entry.refusal) return;
+    for (const hostname of entry.served.hostnames) {
+      if (this.#holders.get(hostname) === uid) this.#holders.delete(hostname);
+    }
+  }
+
+  /** Serves a route as offered, or notes why not. */
+  #hold(uid: string, edit: Edit): void {
+    const entry = this.#routes.get(uid);
+    if (!entry) return;
+    const refusal = entry.check.kind === "refused" ? entry.check.refusal : this.#taken(entry.check.route);
+    entry.refusal = refusal;
+    if (refusal || entry.check.kind === "refused") {
+      this.#refused.add(uid);
+      return;
+    }
+    this.#refused.delete(uid);
+    edit.remove.delete(uid);
+    entry.good = entry.offered;
+    entry.served = entry.check.route;
+    for (const hostname of entry.served.hostnames) this.#holders.set(hostname, uid);
+    edit.put.push(entry.served);
+  }
+
+  #taken(route: ServedRoute): Refusal | null {
+    for (const hostname of route.hostnames) {
+      const holder = this.#holders.get(hostname);
+      if (holder !== undefined && holder !== route.uid)
+        return { code: "hostname_taken", detail: `${hostname} is held by the route ${holder}.` };
+    }
+    return null;
+  }
+
+  /** Gives every refused route what its last good version may still serve. */
+  #keep(edit: Edit): void {
+    const kept = new Set<string>();
+    for (const uid of [...this.#refused].sort()) {
+      const entry = this.#routes.get(uid)!;
+      const served = this.#keptRoute(entry, kept);
+      for (const hostname of served?.hostnames ?? []) kept.add(hostname);
+      if (served) {
+        edit.remove.delete(uid);
+        edit.put.push(served);
+      } else if (entry.served) edit.remove.add(uid);
+      entry.served = served;
+    }
+  }
+
+  #keptRoute(entry: RouteEntry, taken: ReadonlySet<string>): ServedRoute | null {
+    const { check, good } = entry;
+    const terms = check.kind === "refused" ? check.keep : check.route;
+    if (!terms || !good || good === entry.offered) return null;
+    if (entry.goodRoute === undefined) {
+      const earlier = checkRoute(good.body, good.id, this.settings.policy);
+      entry.goodRoute = earlier.kind === "served" ? earlier.route : null;
+    }
+    if (!entry.goodRoute) return null;
+    const hostnames = entry.goodRoute.hostnames.filter(
+      (each) => terms.hostnames.includes(each) && !this.#holders.has(each) && !taken.has(each),
+    );
+    if (hostnames.length === 0) return null;
+    return { ...entry.goodRoute, hostnames, wildcardDepth: terms.wildcardDepth };
+  }
+}
+
+function refusedObject(offered: TableObject, refusal: Refusal, kept: TableObject | null): RefusedObject {
+  return { kind: offered.kind, id: offered.id, offeredHash: offered.hash, kept, ...refusal };
+}
