@@ -3,12 +3,13 @@
 // Two formats. An array of edge cases: `hex`, `verdict` (route, nosni, noroute, reject, close, timeout), `alert`, and `sni`,
 // `alpn` where they are to be read. And one recorded hello a line: `b64` and `expect` with `versions` as sent, GREASE included.
 import { readFileSync } from "node:fs";
-import { HelloParser } from "../../agents/edge/src/relay/hello/hello-parser.ts";
-import { alerts, type HelloVerdict, type ParsedHello } from "../../agents/edge/src/relay/hello/hello.ts";
-import { canonicalName } from "../../agents/routing/src/name.ts";
+import { HelloParser } from "@helloway/edge/relay/hello/hello-parser";
+import { alerts, type HelloVerdict, type ParsedHello } from "@helloway/edge/relay/hello/hello";
+import { canonicalName } from "@helloway/routing/name";
 
 interface EdgeCase {
   id: string;
+  source: string;
   hex: string;
   verdict: "route" | "nosni" | "noroute" | "reject" | "close" | "timeout";
   sni: string | null;
@@ -18,6 +19,7 @@ interface EdgeCase {
 
 interface RecordedHello {
   id: string;
+  source: string;
   b64: string;
   expect: {
     verdict: "ok" | "need_more" | "reject";
@@ -31,9 +33,11 @@ interface RecordedHello {
 
 export interface Vector {
   id: string;
+  /** Where it comes from. */
+  source: string;
   bytes: Uint8Array;
   /** What is wrong with a verdict about all of the bytes; null: nothing. */
-  judge(verdict: HelloVerdict): string | null;
+  judge: (verdict: HelloVerdict) => string | null;
 }
 
 /** @throws Error naming the file when it is in neither format. */
@@ -54,7 +58,12 @@ export function verdictOf(bytes: Uint8Array): HelloVerdict {
 }
 
 function fromEdgeCase(row: EdgeCase): Vector {
-  return { id: row.id, bytes: Buffer.from(row.hex, "hex"), judge: (verdict) => judgeEdgeCase(row, verdict) };
+  return {
+    id: row.id,
+    source: row.source,
+    bytes: Buffer.from(row.hex, "hex"),
+    judge: (verdict) => judgeEdgeCase(row, verdict),
+  };
 }
 
 function judgeEdgeCase(row: EdgeCase, verdict: HelloVerdict): string | null {
@@ -108,8 +117,8 @@ function judgeAlpn(expected: string[] | null | undefined, hello: ParsedHello): s
   return sameList(alpn, expected) ? null : `alpn ${alpn.join(",")}, not ${expected.join(",")}`;
 }
 
-function fromRecording({ id, b64, expect }: RecordedHello): Vector {
-  return { id, bytes: Buffer.from(b64, "base64"), judge: (verdict) => judgeRecording(expect, verdict) };
+function fromRecording({ id, source, b64, expect }: RecordedHello): Vector {
+  return { id, source, bytes: Buffer.from(b64, "base64"), judge: (verdict) => judgeRecording(expect, verdict) };
 }
 
 function judgeRecording(expect: RecordedHello["expect"], verdict: HelloVerdict): string | null {
@@ -121,7 +130,8 @@ function judgeRecording(expect: RecordedHello["expect"], verdict: HelloVerdict):
   if (name !== (expect.sni ?? null)) return `name ${name}, not ${expect.sni}`;
   const offered = (expect.versions ?? []).filter((version) => !/^(.)a\1a$/.test(version));
   const read = versions.map((version) => version.toString(16).padStart(4, "0"));
-  if (expect.versions && expect.versions.length > 0 && !sameList(read, offered)) return `versions ${read.join()}, not ${offered.join()}`;
+  if (expect.versions && expect.versions.length > 0 && !sameList(read, offered))
+    return `versions ${read.join()}, not ${offered.join()}`;
   if (expect.ech !== undefined && ech !== expect.ech) return `ech ${ech}`;
   if (expect.records !== undefined && records !== expect.records) return `${records} records, not ${expect.records}`;
   return judgeAlpn(expect.alpn, verdict.hello);

@@ -5,7 +5,7 @@
 // sockets of the installation itself; the fleet's public addresses; then the team's grant. Loopback and link-local are granted
 // only by a network that lies inside them, never by one that merely contains them (0.0.0.0/0).
 import { addressKind, cidrKind } from "./address-kind.ts";
-import { type Address, addressOf, type Cidr, parseAddress, parseCidr } from "./address.ts";
+import { type Address, addressOf, type Cidr, cidrContains, parseAddress, parseCidr } from "./address.ts";
 import { embeddedIpv4, nat64PrefixLengths } from "./embedded-address.ts";
 import { PrefixTable } from "./prefix-table.ts";
 
@@ -110,7 +110,10 @@ function grantProblems(grant: AddressGrant, pointer: string): AddressPolicyProbl
     const { kind, what } = cidrKind(cidr);
     if (kind === "never") {
       problems.push({ pointer: at, code: "never_allowed", detail: `${text} is never a backend: ${what}.` });
-    } else if (embeddedNetworks.some((outer) => isInside(cidr, outer)) && kind !== "loopback") {
+    } else if (
+      embeddedNetworks.some((outer) => cidr.prefixLength >= outer.prefixLength && cidrContains(outer, cidr)) &&
+      kind !== "loopback"
+    ) {
       const detail = `${text} only holds addresses that carry an IPv4 address, and that one is judged: grant the IPv4 network.`;
       problems.push({ pointer: at, code: "embedded_form", detail });
     }
@@ -133,11 +136,6 @@ const embeddedNetworks = [
   "2002::/16",
   "2001::/32",
 ].map((text) => parseCidr(text)!);
-
-function isInside(inner: Cidr, outer: Cidr): boolean {
-  if (inner.prefixLength < outer.prefixLength) return false;
-  return parseCidr(`${inner.text}/${outer.prefixLength}`)?.text === outer.text;
-}
 
 function isNat64Prefix(cidr: Cidr | null): cidr is Cidr {
   return cidr !== null && cidr.family === 6 && nat64PrefixLengths.includes(cidr.prefixLength);

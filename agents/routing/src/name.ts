@@ -79,7 +79,6 @@ export function parseHostname(text: string): ParsedHostname {
     const detail = `A wildcard is "*." and a name: the asterisk stands for whole labels, once, in front.`;
     return { ok: false, code: "bad_wildcard", detail };
   }
-  // oxlint-disable-next-line no-control-regex -- the range is the definition of ASCII
   if (!/^[\x00-\x7f]*$/.test(rest)) return { ok: false, code: "not_ascii", detail: notAsciiDetail(rest, wildcard) };
   const name = canonicalName(utf8.encode(rest));
   if (name === null) return { ok: false, code: "unmatchable_name", detail: unmatchableDetail(rest) };
