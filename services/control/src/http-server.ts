@@ -44,7 +44,9 @@ const options: ServerOptions = {
 
 /** Serves an application; rejects with the system's error when it cannot listen. */
 export async function serveHttp(
-  app: { fetch(request: Request, env: { incoming: IncomingMessage; outgoing: ServerResponse }): Response | Promise<Response> },
+  app: {
+    fetch(request: Request, env: { incoming: IncomingMessage; outgoing: ServerResponse }): Response | Promise<Response>;
+  },
   { host, port, tls, signal }: HttpServerOptions,
 ): Promise<HttpServer> {
   signal.throwIfAborted();
@@ -52,10 +54,15 @@ export async function serveHttp(
     // Request and Response of the platform stay as they are for everything else in the process.
     overrideGlobalObjects: false,
   }) as RequestListener;
-  const server = tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener);
+  const server =
+    tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener);
   await listen(server, host, port);
 
   let stopped: Promise<void> | undefined;
+  server.on("request", (_, response: ServerResponse) => {
+    // The connection of a request that ends while we stop would stay open for the next one.
+    response.once("close", () => setImmediate(() => stopped && server.closeIdleConnections()));
+  });
   const stop = () => (stopped ??= close(server));
   signal.addEventListener("abort", () => void stop(), { once: true });
   return { address: textOf(server.address() as AddressInfo), stop };

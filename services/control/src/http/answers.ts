@@ -26,7 +26,10 @@ const authenticate: AnswerHeader = {
   description: "How to say who you are (RFC 6750).",
   schema: { type: "string", example: 'Bearer realm="helloway"' },
 };
-export const etagHeader: AnswerHeader = { description: "The version, for If-Match.", schema: { type: "string", example: '"7"' } };
+export const etagHeader: AnswerHeader = {
+  description: "The version, for If-Match.",
+  schema: { type: "string", example: '"7"' },
+};
 export const locationHeader: AnswerHeader = { description: "Path of what was made.", schema: { type: "string" } };
 
 /** Every operation may answer these. */
@@ -51,7 +54,11 @@ export function answers(works: Responses, ...statuses: number[]): Responses {
 }
 
 /** A body of JSON. */
-export function json(description: string, schema: z.ZodType, headers: Record<string, AnswerHeader> = {}): Responses[string] {
+export function json(
+  description: string,
+  schema: z.ZodType,
+  headers: Record<string, AnswerHeader> = {},
+): Responses[string] {
   return { description, content: { "application/json": { schema } }, headers };
 }
 

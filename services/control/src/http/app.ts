@@ -44,7 +44,7 @@ export function createApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
     routesApp(deps),
     statsApp(deps),
     sessionApp(),
-    docsApp(deps),
+    docsApp(deps, () => document),
   ]) {
     app.route("/", noun);
   }
@@ -54,13 +54,17 @@ export function createApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
     description: "A token of `POST /api/v1/tokens`; the first one is in the control plane's data directory.",
   });
   const document = JSON.stringify(openApiDocument(app, deps.publicUrl));
-  app.get("/openapi.json", () => new Response(document, { headers: { "content-type": "application/json" } }));
 
   app.notFound((c) => {
     const methods = allowedMethods(app.routes, c.req.path);
     const about = { problems: [], headers: {} };
     return methods.length === 0
-      ? respondProblem(c, { ...about, status: 404, code: "no_such_path", detail: "Nothing is served under this path; see /openapi.json." })
+      ? respondProblem(c, {
+          ...about,
+          status: 404,
+          code: "no_such_path",
+          detail: "Nothing is served under this path; see /openapi.json.",
+        })
       : respondProblem(c, {
           ...about,
           status: 405,
@@ -71,8 +75,11 @@ export function createApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
   });
   app.onError((error, c) => {
     const failure = toFailure(error);
-    if (failure.unknown) {
-      deps.log.error({ err: error, requestId: c.get("requestId"), method: c.req.method, path: c.req.path }, "request failed");
+    if (failure.logged) {
+      deps.log.error(
+        { err: error, requestId: c.get("requestId"), method: c.req.method, path: c.req.path },
+        "request failed",
+      );
     }
     return respondProblem(c, failure);
   });

@@ -24,7 +24,9 @@ describe("toPrecondition", () => {
   });
 
   test("a write with If-None-Match takes only *", () => {
-    expect(putConditions.safeParse({ "if-none-match": '"7"' }).error?.issues[0]).toMatchObject({ params: { code: "unsupported" } });
+    expect(putConditions.safeParse({ "if-none-match": '"7"' }).error?.issues[0]).toMatchObject({
+      params: { code: "unsupported" },
+    });
   });
 });
 

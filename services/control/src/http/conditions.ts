@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { refuse } from "./schemas/custom-problem.ts";
-import type { Precondition } from "../fleet/context.ts";
+import type { Precondition } from "../fleet/precondition.ts";
 
 // RFC 9110 section 13. The ETag of an object is its version in quotes and always strong.
 
@@ -25,14 +25,21 @@ const tagsHeader = z.string().transform((text, ctx) => {
 
 const ifMatch = tagsHeader
   .optional()
-  .openapi({ type: "string", description: "Only if the object's ETag is one of these (`*`: if it exists); else 412.", example: '"7"' });
+  .openapi({
+    type: "string",
+    description: "Only if the object's ETag is one of these (`*`: if it exists); else 412.",
+    example: '"7"',
+  });
 
 /** Headers of a PUT. */
 export const putConditions = z.object({
   "if-match": ifMatch,
   "if-none-match": z
     .string()
-    .refine((text) => text.trim() === "*", { error: "Only * is supported on a write.", params: { code: "unsupported" } })
+    .refine((text) => text.trim() === "*", {
+      error: "Only * is supported on a write.",
+      params: { code: "unsupported" },
+    })
     .optional()
     .openapi({ description: "`*`: only if there is no such object yet; else 412.", example: "*" }),
 });
@@ -48,7 +55,9 @@ export const getConditions = z.object({
 });
 
 /** What a write is allowed to meet. If-Match compares strongly, so a weak tag never matches. */
-export function toPrecondition(headers: z.output<typeof deleteConditions> & { "if-none-match"?: string | undefined }): Precondition {
+export function toPrecondition(
+  headers: z.output<typeof deleteConditions> & { "if-none-match"?: string | undefined },
+): Precondition {
   const given = headers["if-match"];
   return {
     ...(given === undefined ? {} : { ifMatch: given === "*" ? "*" : given.versions }),

@@ -1,4 +1,6 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { answers } from "./answers.ts";
+import { noQuery } from "./page-query.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 
@@ -44,15 +46,57 @@ const page = `<!doctype html>
 </html>
 `;
 
-/** The API's documentation, for people. */
-export function docsApp({ docsScript }: Pick<HttpDependencies, "docsScript">): OpenAPIHono<AppEnv> {
+const docs = createRoute({
+  operationId: "getDocs",
+  tags: ["Documentation"],
+  summary: "This document, for people",
+  method: "get",
+  path: "/docs",
+  security: [],
+  request: { query: noQuery },
+  responses: answers({ 200: { description: "A page.", content: { "text/html": { schema: z.string() } } } }, 422),
+});
+
+const script = createRoute({
+  operationId: "getDocsScript",
+  tags: ["Documentation"],
+  summary: "What draws the page",
+  method: "get",
+  path: scriptPath,
+  security: [],
+  request: { query: noQuery },
+  responses: answers(
+    { 200: { description: "JavaScript.", content: { "text/javascript": { schema: z.string() } } } },
+    422,
+  ),
+});
+
+const openApi = createRoute({
+  operationId: "getOpenApi",
+  tags: ["Documentation"],
+  summary: "This document",
+  method: "get",
+  path: "/openapi.json",
+  security: [],
+  request: { query: noQuery },
+  responses: answers(
+    { 200: { description: "OpenAPI 3.1.", content: { "application/json": { schema: z.object({}).loose() } } } },
+    422,
+  ),
+});
+
+/** The API's documentation. document is asked for when it is wanted, for it covers these routes too. */
+export function docsApp(
+  { docsScript }: Pick<HttpDependencies, "docsScript">,
+  document: () => string,
+): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
-  app.get("/docs", (c) => c.html(page, 200, { "content-security-policy": policy, "cache-control": "no-cache" }));
-  app.get(scriptPath, async () => {
-    const script = await docsScript();
-    return new Response(Buffer.from(script.buffer, script.byteOffset, script.byteLength), {
-      headers: { "content-type": "text/javascript; charset=utf-8", "cache-control": "max-age=3600" },
-    });
+  app.openapi(docs, (c) => c.html(page, 200, { "content-security-policy": policy, "cache-control": "no-cache" }));
+  app.openapi(script, async (c) => {
+    const bytes = await docsScript();
+    const headers = { "content-type": "text/javascript; charset=utf-8", "cache-control": "max-age=3600" };
+    return c.body(Uint8Array.from(bytes), 200, headers);
   });
+  app.openapi(openApi, (c) => c.body(document(), 200, { "content-type": "application/json" }));
   return app;
 }

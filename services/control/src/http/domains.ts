@@ -18,6 +18,8 @@ const tags = ["Domains"];
 const teamParams = z.object({ team: objectName });
 const params = z.object({ team: objectName, name: domainName });
 
+const nothing = z.strictObject({}).openapi("Nothing", { example: {} });
+
 const list = createRoute({
   operationId: "listDomains",
   tags,
@@ -42,7 +44,12 @@ const create = createRoute({
     body: { required: true, content: { "application/json": { schema: domainCreate } } },
   },
   responses: answers(
-    { 201: json("Claimed; pending until it is proven or approved.", domainOutput, { ETag: etagHeader, Location: locationHeader }) },
+    {
+      201: json("Claimed; pending until it is proven or approved.", domainOutput, {
+        ETag: etagHeader,
+        Location: locationHeader,
+      }),
+    },
     ...authenticated,
     ...takesBody,
     404,
@@ -76,7 +83,7 @@ const approve = createRoute({
     params,
     query: noQuery,
     headers: idempotencyHeader,
-    body: { required: false, content: { "application/json": { schema: z.strictObject({}) } } },
+    body: { required: false, content: { "application/json": { schema: nothing } } },
   },
   responses: answers(
     { 200: json("Verified.", domainOutput, { ETag: etagHeader }) },

@@ -8,7 +8,10 @@ const excepted = new Set(["/livez", "/readyz"]);
 /** Whether a name only ever means this machine (RFC 6761 section 6.3 for localhost and below). */
 function isLoopbackName(hostname: string): boolean {
   return (
-    hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
+    hostname === "localhost" ||
+    hostname.endsWith(".localhost") ||
+    hostname === "[::1]" ||
+    /^127(\.\d+){3}$/.test(hostname)
   );
 }
 
@@ -32,7 +35,8 @@ export const hostCheck = (options: { publicUrl: string | null; loopback: boolean
       return respondProblem(c, {
         status: 421,
         code: "misdirected_request",
-        detail: "This Host is not served here. Use the public URL (HELLOWAY_PUBLIC_URL) or, beside the process, a loopback name.",
+        detail:
+          "This Host is not served here. Use the public URL (HELLOWAY_PUBLIC_URL) or, beside the process, a loopback name.",
         problems: [],
         headers: {},
       });

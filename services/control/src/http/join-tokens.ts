@@ -19,7 +19,9 @@ const joinTokenCreate = z
 
 const joinTokenIssued = z
   .object({
-    token: z.string().openapi({ description: "The secret: one use. It is shown here and never again.", example: "hwj_..." }),
+    token: z
+      .string()
+      .openapi({ description: "The secret: one use. It is shown here and never again.", example: "hwj_..." }),
     command: z.string().openapi({ description: "What to run on the edge." }),
     expiresAt: instant("When it stops working."),
   })

@@ -9,8 +9,17 @@ app.post("/required", jsonBody(), async (c) => c.json(await c.req.json<object>()
 app.post("/optional", jsonBody({ required: false }), (c) => c.text(c.get("bodyText")));
 app.onError((error, c) => c.text(toFailure(error).code, toFailure(error).status as 400));
 
-async function post(path: string, body: BodyInit | null, headers: Record<string, string> = { "content-type": "application/json" }) {
-  const request = new Request(`http://localhost${path}`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
+async function post(
+  path: string,
+  body: string | Uint8Array | ReadableStream<Uint8Array> | null,
+  headers: Record<string, string> = { "content-type": "application/json" },
+) {
+  const request = new Request(`http://localhost${path}`, {
+    method: "POST",
+    body,
+    headers,
+    duplex: "half",
+  } as RequestInit);
   const response = await app.fetch(request);
   return `${response.status} ${await response.text()}`;
 }
@@ -27,7 +36,12 @@ describe("jsonBody", () => {
   });
 
   test("refuses other types and encodings", async () => {
-    for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/jsonx"]) {
+    for (const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "application/json; charset=latin1",
+      "application/jsonx",
+    ]) {
       expect(await post("/required", "{}", { "content-type": type }), type).toBe("415 unsupported_media_type");
       expect(await post("/optional", "{}", { "content-type": type }), type).toBe("415 unsupported_media_type");
     }

@@ -33,7 +33,11 @@ function checkType(headers: Headers): void {
   }
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    throw new HellowayError("unsupported_media_type", "unsupported_encoding", "Send the body without Content-Encoding.");
+    throw new HellowayError(
+      "unsupported_media_type",
+      "unsupported_encoding",
+      "Send the body without Content-Encoding.",
+    );
   }
 }
 

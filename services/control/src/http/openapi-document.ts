@@ -25,6 +25,7 @@ const tags = [
   { name: "Stats", description: "What connections did." },
   { name: "Session", description: "Who am I." },
   { name: "Health", description: "For probes." },
+  { name: "Documentation", description: "What you are reading." },
 ];
 
 /** The document of everything that an app has registered. */

@@ -22,7 +22,7 @@ const titles: Record<number, string> = {
   503: "Service Unavailable",
 };
 
-export function respondProblem(c: Context<AppEnv>, failure: Omit<Failure, "unknown">): Response {
+export function respondProblem(c: Context<AppEnv>, failure: Omit<Failure, "logged">): Response {
   const body: ProblemDocument = {
     type: `urn:helloway:problem:${failure.code}`,
     title: titles[failure.status] ?? "Error",

@@ -72,7 +72,9 @@ const put = createRoute({
   },
   responses: answers(
     {
-      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([routeOutput, dryRunOutput]), { ETag: etagHeader }),
+      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([routeOutput, dryRunOutput]), {
+        ETag: etagHeader,
+      }),
       201: json("Made.", routeOutput, { ETag: etagHeader, Location: locationHeader }),
     },
     ...authenticated,

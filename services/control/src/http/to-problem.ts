@@ -9,8 +9,8 @@ export interface Failure {
   detail: string;
   problems: readonly Problem[];
   headers: Record<string, string>;
-  /** Not one we know: the log gets all of it, the caller only the request's id. */
-  unknown: boolean;
+  /** Ours and not the caller's: the log gets all of it. */
+  logged: boolean;
 }
 
 /** What to wait before asking again when the failure does not say: databases are back or not within seconds. */
@@ -18,17 +18,14 @@ const retryAfterSecondsDefault = 5;
 
 /** The one total mapper of this transport. */
 export function toFailure(error: unknown): Failure {
-  if (error instanceof HellowayError) {
+  if (error instanceof HellowayError && error.kind !== "internal") {
     return failure(errorCodes[error.kind], error.code, error.message, error.problems, headersOf(error));
   }
   if (error instanceof HTTPException && error.status < 500) {
     const code = error.status === 415 ? "unsupported_media_type" : "malformed";
     return failure(error.status, code, error.message, [], {});
   }
-  return {
-    ...failure(500, "internal", "Something is wrong on our side. Tell an administrator the requestId.", [], {}),
-    unknown: true,
-  };
+  return failure(500, "internal", "Something is wrong on our side. Tell an administrator the requestId.", [], {});
 }
 
 function failure(
@@ -38,7 +35,7 @@ function failure(
   problems: readonly Problem[],
   headers: Record<string, string>,
 ): Failure {
-  return { status, code, detail, problems, headers, unknown: false };
+  return { status, code, detail, problems, headers, logged: status >= 500 };
 }
 
 function headersOf(error: HellowayError): Record<string, string> {

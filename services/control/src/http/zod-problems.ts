@@ -26,7 +26,7 @@ function toProblem(issue: Issue, input: unknown, locate: Locate): Problem[] {
       return issue.keys.map((key) => ({
         pointer: locate([...issue.path, key]),
         code: "unknown_field",
-        detail: "There is no such field.",
+        detail: "There is no such field or parameter.",
       }));
     case "invalid_type":
       return found === undefined
@@ -44,7 +44,9 @@ function toProblem(issue: Issue, input: unknown, locate: Locate): Problem[] {
       return one("bad_format", issue.message);
     case "invalid_key":
     case "invalid_element":
-      return issue.issues.flatMap((inner) => toProblem({ ...inner, path: [...issue.path, ...inner.path] }, input, locate));
+      return issue.issues.flatMap((inner) =>
+        toProblem({ ...inner, path: [...issue.path, ...inner.path] }, input, locate),
+      );
     case "invalid_union":
       return one("wrong_type", unionDetail(issue));
     case "not_multiple_of":
@@ -56,7 +58,9 @@ function toProblem(issue: Issue, input: unknown, locate: Locate): Problem[] {
 
 function unionDetail(issue: z.core.$ZodIssueInvalidUnion): string {
   const expected = issue.errors.flatMap((branch) =>
-    branch.flatMap((inner) => (inner.code === "invalid_type" && inner.path.length === 0 ? [named(inner.expected)] : [])),
+    branch.flatMap((inner) =>
+      inner.code === "invalid_type" && inner.path.length === 0 ? [named(inner.expected)] : [],
+    ),
   );
   return expected.length === 0 ? issue.message : `Expected ${[...new Set(expected)].join(" or ")}.`;
 }

@@ -33,7 +33,10 @@ const nat64 = z
 
 const grantInput = z
   .strictObject({
-    cidrs: z.array(cidr).max(cidrsMax).openapi({ description: 'Networks, or "public".', example: ["public"] }),
+    cidrs: z
+      .array(cidr)
+      .max(cidrsMax)
+      .openapi({ description: 'Networks, or "public".', example: ["public"] }),
     ports: portsInput,
   })
   .openapi("AddressGrantInput");
@@ -56,13 +59,11 @@ export const addressGrantsInput = z
       .openapi({ description: "A team named here has this grant instead of the default." }),
     nat64: z.array(nat64).max(16).optional().openapi({ description: "Further NAT64 prefixes to unwrap." }),
   })
-  .transform(
-    (given): PoolSpec["addresses"] => ({
-      default: given.default ?? grantDefault(),
-      teams: given.teams ?? {},
-      nat64: given.nat64 ?? [],
-    }),
-  )
+  .transform((given): PoolSpec["addresses"] => ({
+    default: given.default ?? grantDefault(),
+    teams: given.teams ?? {},
+    nat64: given.nat64 ?? [],
+  }))
   .openapi("AddressGrantsInput");
 
 export const addressGrantsDefault = (): PoolSpec["addresses"] => ({ default: grantDefault(), teams: {}, nat64: [] });

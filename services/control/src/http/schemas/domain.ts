@@ -5,7 +5,10 @@ import type { DomainView } from "../../fleet/domains.ts";
 
 const scope = z
   .enum(["exact", "tree"])
-  .openapi({ description: "The name alone, or the name and everything below it (needed for wildcards).", example: "tree" });
+  .openapi({
+    description: "The name alone, or the name and everything below it (needed for wildcards).",
+    example: "tree",
+  });
 
 export const domainCreate = z
   .strictObject({ name: domainName, scope })

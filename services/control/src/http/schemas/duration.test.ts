@@ -41,6 +41,9 @@ test("what is written reads back the same", () => {
 test("a field keeps to its bounds and says them", () => {
   const field = duration({ min: "1s", max: "1m" }, "A field.");
   expect(field.parse("1m")).toBe(60_000);
-  expect(field.safeParse("999ms").error?.issues[0]).toMatchObject({ message: "Between 1s and 1m.", params: { code: "out_of_range" } });
+  expect(field.safeParse("999ms").error?.issues[0]).toMatchObject({
+    message: "Between 1s and 1m.",
+    params: { code: "out_of_range" },
+  });
   expect(field.safeParse("tomorrow").error?.issues[0]).toMatchObject({ params: { code: "bad_duration" } });
 });

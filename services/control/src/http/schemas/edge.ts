@@ -3,10 +3,14 @@ import { instant, objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import type { EdgeView } from "../../fleet/edges.ts";
 
-export const edgeWrite = objectWrite(z.strictObject({}).default({}))
-  .openapi("EdgeWrite", { example: { labels: { site: "ams" }, description: "Rack 4", spec: {} } });
+export const edgeWrite = objectWrite(z.strictObject({}).default({})).openapi("EdgeWrite", {
+  example: { labels: { site: "ams" }, description: "Rack 4", spec: {} },
+});
 
-const socket = z.object({ address: z.string().openapi({ example: "192.0.2.1" }), port: z.int().openapi({ example: 443 }) });
+const socket = z.object({
+  address: z.string().openapi({ example: "192.0.2.1" }),
+  port: z.int().openapi({ example: 443 }),
+});
 
 const edgeStatus = z.object({
   state: z.string().openapi({ example: "connected" }),

@@ -9,7 +9,11 @@ export const hostname = z
     const parsed = parseHostname(text);
     return parsed.ok ? parsed.hostname : refuse(ctx, parsed.code, parsed.detail);
   })
-  .openapi({ type: "string", description: "A DNS name, or `*.` and one for all below it.", example: "api.pay.example.com" });
+  .openapi({
+    type: "string",
+    description: "A DNS name, or `*.` and one for all below it.",
+    example: "api.pay.example.com",
+  });
 
 /** The name of a domain in canonical form. */
 export const domainName = z

@@ -13,8 +13,11 @@ const stored = {
 };
 
 /** An object as every endpoint answers it. */
-export const objectOutput = <Spec extends z.ZodType, Status extends z.ZodType>(refId: string, spec: Spec, status: Status) =>
-  z.object({ name: z.string(), ...stored, spec, status }).openapi(refId);
+export const objectOutput = <Spec extends z.ZodType, Status extends z.ZodType>(
+  refId: string,
+  spec: Spec,
+  status: Status,
+) => z.object({ name: z.string(), ...stored, spec, status }).openapi(refId);
 
 interface View {
   name: string;

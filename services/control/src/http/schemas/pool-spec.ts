@@ -7,7 +7,11 @@ import type { PoolSpec } from "../../fleet/specs.ts";
 
 const helloTimeout = duration({ min: "100ms", max: "1m", default: "5s" }, "For the whole hello to arrive.");
 /** The upper bound is what an edge buffers at most. */
-const helloBytesMax = z.int().min(1024).max(32_768).openapi({ description: "Handshake bytes a hello may have.", example: 32_768 });
+const helloBytesMax = z
+  .int()
+  .min(1024)
+  .max(32_768)
+  .openapi({ description: "Handshake bytes a hello may have.", example: 32_768 });
 
 const helloDefault = (): PoolSpec["hello"] => ({ timeoutMs: 5000, bytesMax: 32_768 });
 
@@ -27,14 +31,12 @@ export const poolSpecInput = z
     addresses: addressGrantsInput.optional().openapi({ description: "Where routes of this pool may point." }),
     rollout: later("How a change reaches the edges."),
   })
-  .transform(
-    (given): PoolSpec => ({
-      hello: given.hello ?? helloDefault(),
-      noSni: given.noSni ?? null,
-      unmatched: given.unmatched ?? null,
-      addresses: given.addresses ?? addressGrantsDefault(),
-    }),
-  )
+  .transform((given): PoolSpec => ({
+    hello: given.hello ?? helloDefault(),
+    noSni: given.noSni ?? null,
+    unmatched: given.unmatched ?? null,
+    addresses: given.addresses ?? addressGrantsDefault(),
+  }))
   .openapi("PoolSpecInput");
 
 export const poolSpecOutput = z

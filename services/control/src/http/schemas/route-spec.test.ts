@@ -31,7 +31,10 @@ describe("a route's spec", () => {
       pool: "public",
       hostnames: ["API.Example.com.", "*.EU.example.com"],
       wildcardDepth: "one",
-      backends: [{ address: "[2001:DB8:0::1]:443", weight: 7 }, { address: "Backend.Example.NET:8443", priority: 1 }],
+      backends: [
+        { address: "[2001:DB8:0::1]:443", weight: 7 },
+        { address: "Backend.Example.NET:8443", priority: 1 },
+      ],
       timeouts: { idle: "90s", maxDuration: "60m" },
     });
     expect(printRouteSpec(spec)).toEqual({
@@ -57,7 +60,11 @@ describe("a route's spec", () => {
         pool: 7,
         hostnames: ["bücher.example", "1.2.3.4", "ok.example.com", "a.*.example"],
         wildcardDepth: "two",
-        backends: [{ address: "127.1:443", weight: 0 }, { address: "192.0.2.1", priority: 101, wait: 1 }, "192.0.2.1:443"],
+        backends: [
+          { address: "127.1:443", weight: 0 },
+          { address: "192.0.2.1", priority: 101, wait: 1 },
+          "192.0.2.1:443",
+        ],
         timeouts: { connect: "1d", idle: 600, nope: "1s" },
         extra: true,
         "a/b": 1,
@@ -109,12 +116,20 @@ describe("a route's spec", () => {
   });
 
   test("accepts the defaults of what is not acted on yet, since that is what happens", () => {
-    const defaults = { balance: "roundRobin", proxyProtocol: "none", proxyTlvs: [], onAllUnhealthy: "useAll", onReject: "keep" };
+    const defaults = {
+      balance: "roundRobin",
+      proxyProtocol: "none",
+      proxyTlvs: [],
+      onAllUnhealthy: "useAll",
+      onReject: "keep",
+    };
     expect(routeSpecInput.parse({ ...minimal, ...defaults })).toEqual(routeSpecInput.parse(minimal));
   });
 
   test("refuses duplicates in whatever spelling", () => {
-    expect(problemsOf({ ...minimal, hostnames: ["a.example", "b.example", "A.example."] })).toEqual(["/hostnames/2 duplicate"]);
+    expect(problemsOf({ ...minimal, hostnames: ["a.example", "b.example", "A.example."] })).toEqual([
+      "/hostnames/2 duplicate",
+    ]);
     const backends = [{ address: "[::1]:443" }, { address: "[0:0::1]:443" }];
     expect(problemsOf({ ...minimal, backends })).toEqual(["/backends/1/address duplicate"]);
   });

@@ -19,7 +19,10 @@ const hostnames = z
       if (first !== index) refuse(ctx, "duplicate", `The same as item ${first}.`, [index]);
     }
   })
-  .openapi({ description: "Under domains that the team holds.", example: ["api.pay.example.com", "*.eu.pay.example.com"] });
+  .openapi({
+    description: "Under domains that the team holds.",
+    example: ["api.pay.example.com", "*.eu.pay.example.com"],
+  });
 
 const wildcardDepth = z
   .enum(["any", "one"])
@@ -35,15 +38,13 @@ export const routeSpecInput = z
     onReject: onlyDefault("keep", "What an edge does with an edit it refuses."),
     ttl: later("Makes the route a lease."),
   })
-  .transform(
-    (given): RouteSpec => ({
-      pool: given.pool,
-      hostnames: given.hostnames,
-      wildcardDepth: given.wildcardDepth,
-      backends: given.backends,
-      timeouts: given.timeouts,
-    }),
-  )
+  .transform((given): RouteSpec => ({
+    pool: given.pool,
+    hostnames: given.hostnames,
+    wildcardDepth: given.wildcardDepth,
+    backends: given.backends,
+    timeouts: given.timeouts,
+  }))
   .openapi("RouteSpecInput");
 
 export const routeSpecOutput = routeBodyOutput

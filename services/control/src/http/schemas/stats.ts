@@ -39,7 +39,11 @@ const counters = {
   txBytes: bytes("Written to clients."),
   reasons: z
     .record(z.string(), z.int())
-    .openapi({ type: "object", description: "Closed connections by close reason.", example: { client_closed: 980, idle_timeout: 8 } }),
+    .openapi({
+      type: "object",
+      description: "Closed connections by close reason.",
+      example: { client_closed: 980, idle_timeout: 8 },
+    }),
 };
 
 export const statsOutput = z

@@ -7,7 +7,12 @@ const members = z
   .superRefine((given, ctx) => {
     if (given.length > 0) refuse(ctx, "unsupported", "Members come with single sign-on; leave the list empty.");
   })
-  .openapi({ type: "array", items: {}, maxItems: 0, description: "Groups of an identity provider. Only an empty list is supported yet." });
+  .openapi({
+    type: "array",
+    items: {},
+    maxItems: 0,
+    description: "Groups of an identity provider. Only an empty list is supported yet.",
+  });
 
 const noQuota = z
   .unknown()

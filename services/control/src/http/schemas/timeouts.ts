@@ -7,7 +7,13 @@ const connect = duration({ min: "100ms", max: "10s", default: "3s" }, "For one a
 const idle = duration({ min: "1s", max: "576h", default: "10m" }, "Without a byte either way.");
 const halfClosed = duration({ min: "1s", max: "576h", default: "1m" }, "After one side has finished.");
 const writeStall = duration({ min: "1s", max: "24h", default: "1m" }, "For a write without progress.");
-const maxDuration = duration({ min: "1s", max: "576h" }, "For a whole connection; null or absent: no bound.");
+const maxDuration = duration({ min: "1s", max: "576h" }, "")
+  .nullish()
+  .openapi({
+    type: ["string", "null"],
+    description: "For a whole connection; null or absent: no bound. Between 1s and 576h.",
+    example: "8h",
+  });
 
 const defaults: TimeoutsSpec = {
   connectMs: 3000,
@@ -23,17 +29,15 @@ export const timeoutsInput = z
     idle: idle.optional(),
     halfClosed: halfClosed.optional(),
     writeStall: writeStall.optional(),
-    maxDuration: maxDuration.nullish(),
+    maxDuration,
   })
-  .transform(
-    (given): TimeoutsSpec => ({
-      connectMs: given.connect ?? defaults.connectMs,
-      idleMs: given.idle ?? defaults.idleMs,
-      halfClosedMs: given.halfClosed ?? defaults.halfClosedMs,
-      writeStallMs: given.writeStall ?? defaults.writeStallMs,
-      maxDurationMs: given.maxDuration ?? defaults.maxDurationMs,
-    }),
-  )
+  .transform((given): TimeoutsSpec => ({
+    connectMs: given.connect ?? defaults.connectMs,
+    idleMs: given.idle ?? defaults.idleMs,
+    halfClosedMs: given.halfClosed ?? defaults.halfClosedMs,
+    writeStallMs: given.writeStall ?? defaults.writeStallMs,
+    maxDurationMs: given.maxDuration ?? defaults.maxDurationMs,
+  }))
   .openapi("TimeoutsInput");
 
 /** What absent `timeouts` mean. */
