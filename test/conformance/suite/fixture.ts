@@ -1,0 +1,183 @@
+// What every test of the suite stands on: an engine of its own, ways to give it a table, and a sweep after each test that its
+// counts add up, whatever the test was about.
+import { afterEach, expect } from "vitest";
+import type {
+  ConnectionRecord,
+  Counters,
+  ListenerAddress,
+  Relay,
+  RouteCounters,
+  TableObject,
+} from "@helloway/edge/relay/relay";
+import type { RelayOptions } from "@helloway/edge/relay/relay-options";
+import type { CloseReason } from "@helloway/routing/close-reason";
+import { clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
+import { Peer } from "../../harness/peer.ts";
+import { connectRaw } from "../../harness/raw-client.ts";
+import { routeObject, routeUid, settingsObject } from "../../harness/table-objects.ts";
+import type { TcpBackend } from "../../harness/tcp-backend.ts";
+
+/** Makes the engine under test. */
+export type MakeRelay = (options: RelayOptions) => Promise<Relay>;
+
+export interface Logged {
+  level: string;
+  fields: unknown;
+  message: string | undefined;
+}
+
+/** An engine that listens on 127.0.0.1 and ::1. */
+export class Engine {
+  readonly relay: Relay;
+  /** One for every connection that ended. */
+  readonly records: readonly ConnectionRecord[];
+  readonly logged: readonly Logged[];
+  /** What must never be logged unless the test expects it. */
+  errorsExpected = false;
+
+  constructor(relay: Relay, records: readonly ConnectionRecord[], logged: readonly Logged[]) {
+    this.relay = relay;
+    this.records = records;
+    this.logged = logged;
+  }
+
+  get ipv4(): ListenerAddress {
+    return this.relay.listeners[0]!;
+  }
+
+  get ipv6(): ListenerAddress {
+    return this.relay.listeners[1]!;
+  }
+
+  /** Everything it may serve from now on, under settings that grant loopback. */
+  async serve(...routes: TableObject[]): Promise<void> {
+    const settings = routes.some((each) => each.kind === "settings") ? [] : [settingsObject()];
+    const { refused } = await this.relay.apply({ snapshot: true, objects: [...settings, ...routes], removals: [] });
+    expect(refused).toEqual([]);
+  }
+
+  /** Serves one route, of the name and for the hostname given. */
+  async serveOne(hostname: string, backend: TcpBackend, more: Partial<Parameters<typeof routeObject>[1]> = {}): Promise<void> {
+    await this.serve(routeObject(hostname, { hostnames: [hostname], backends: [backendFields(backend)], ...more }));
+  }
+
+  async edit(...objects: TableObject[]): Promise<string[]> {
+    const { refused } = await this.relay.apply({ snapshot: false, objects, removals: [] });
+    return refused.map((each) => each.code);
+  }
+
+  connect(): Promise<Peer> {
+    return connectRaw(this.ipv4);
+  }
+
+  /** A client that has sent a hello for the name. */
+  async hello(name: string): Promise<Peer> {
+    const client = await this.connect();
+    client.send(helloFor(name));
+    return client;
+  }
+
+  async route(name: string): Promise<RouteCounters | undefined> {
+    return (await this.relay.counters()).routes.get(name === "-" || name.startsWith("@") ? name : routeUid(name));
+  }
+
+  /** Waits until exactly these closes are counted at the route of the name. */
+  async closes(name: string, closed: Partial<Record<CloseReason, number>>): Promise<void> {
+    await expect.poll(async () => (await this.route(name))?.closed, { timeout: 10_000, interval: 5 }).toEqual(closed);
+  }
+}
+
+export function backendFields({ host, port }: { host: string; port: number }): { host: string; port: number } {
+  return { host, port };
+}
+
+export function helloFor(name: string): Buffer {
+  return Buffer.from(record(clientHello({ extensions: [serverName(name)] })));
+}
+
+/** The record that a refusal sends. */
+export function alertBytes(alert: number): Buffer {
+  return Buffer.of(0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert);
+}
+
+/** The client's end of a refusal: this alert, whole and alone (null: nothing), then the end. */
+export async function expectRefusal(client: Peer, alert: number | null): Promise<void> {
+  await client.over();
+  expect(client.received().toString("hex")).toBe(alert === null ? "" : alertBytes(alert).toString("hex"));
+  client.end();
+}
+
+/** To be called once inside each describe: how its tests get engines. */
+export function useEngines(makeRelay: MakeRelay): (options?: Partial<RelayOptions>) => Promise<Engine> {
+  const engines: Engine[] = [];
+
+  afterEach(async () => {
+    for (const engine of engines.splice(0)) {
+      expectBalanced(await engine.relay.counters());
+      await engine.relay.close();
+      const counters = await engine.relay.counters();
+      expectBalanced(counters);
+      expectAllClosed(counters);
+      expect(new Set(engine.records.map(({ conn }) => conn)).size).toBe(counters.accepted);
+      expect(engine.records.length).toBe(counters.accepted);
+      if (!engine.errorsExpected) expect(engine.logged.filter(({ level }) => level === "error")).toEqual([]);
+    }
+  });
+
+  return async (options = {}) => {
+    const logged: Logged[] = [];
+    const log = (level: string) => (fields: unknown, message?: string) => {
+      logged.push({ level, fields, message });
+    };
+    const records: ConnectionRecord[] = [];
+    const relay = await makeRelay({
+      listen: [
+        { address: "127.0.0.1", port: 0 },
+        { address: "::1", port: 0 },
+      ],
+      ownSockets: [],
+      edgeName: "edge-under-test",
+      bootId: "boot",
+      dnsServers: null,
+      log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
+      onClose: (each) => records.push(each),
+      ...options,
+    });
+    const engine = new Engine(relay, records, logged);
+    engines.push(engine);
+    await relay.listen();
+    return engine;
+  };
+}
+
+function closedSum(route: RouteCounters): number {
+  return Object.values(route.closed).reduce((sum, each) => sum + each, 0);
+}
+
+/** accepted = undecided + opened; nothing closed that was not opened. */
+function expectBalanced(counters: Counters): void {
+  let opened = 0;
+  for (const route of counters.routes.values()) {
+    opened += route.opened;
+    expect(closedSum(route)).toBeLessThanOrEqual(route.opened);
+    let rxBytes = 0;
+    let txBytes = 0;
+    for (const backend of route.backends.values()) {
+      expect(backend.closed).toBeLessThanOrEqual(backend.opened);
+      expect(backend.failures).toBeLessThanOrEqual(backend.attempts);
+      rxBytes += backend.rxBytes;
+      txBytes += backend.txBytes;
+    }
+    expect(rxBytes).toBeLessThanOrEqual(route.rxBytes);
+    expect(txBytes).toBeLessThanOrEqual(route.txBytes);
+  }
+  expect(counters.accepted).toBe(counters.undecided + opened);
+}
+
+function expectAllClosed(counters: Counters): void {
+  expect(counters.undecided).toBe(0);
+  for (const route of counters.routes.values()) {
+    expect(closedSum(route)).toBe(route.opened);
+    for (const backend of route.backends.values()) expect(backend.closed).toBe(backend.opened);
+  }
+}

@@ -1,0 +1,101 @@
+// Every vector over real sockets, cut into segments as it says: the alert, the close reason, the route.
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { alerts } from "@helloway/edge/relay/hello/hello";
+import type { TableObject } from "@helloway/edge/relay/relay";
+import { Peer } from "../../harness/peer.ts";
+import { routeObject, settingsObject } from "../../harness/table-objects.ts";
+import { startTcpBackend } from "../../harness/tcp-backend.ts";
+import { alertBytes, backendFields, type Engine, type MakeRelay, useEngines } from "./fixture.ts";
+
+interface EdgeCase {
+  id: string;
+  hex: string;
+  chunks: number | null;
+  then: "fin" | "silence" | null;
+  verdict: "route" | "nosni" | "noroute" | "reject" | "close" | "timeout";
+  sni: string | null;
+  alert: string | null;
+}
+
+const cases = JSON.parse(readFileSync(new URL("../../vectors/edge-cases.json", import.meta.url), "utf8")) as EdgeCase[];
+
+const alertNumbers: Record<string, number> = {
+  unexpected_message: alerts.unexpectedMessage,
+  record_overflow: alerts.recordOverflow,
+  illegal_parameter: alerts.illegalParameter,
+  decode_error: alerts.decodeError,
+  protocol_version: alerts.protocolVersion,
+  missing_extension: alerts.missingExtension,
+  unrecognized_name: alerts.unrecognizedName,
+};
+
+/** Short, for the vectors in which the client falls silent. */
+const HELLO_TIMEOUT_MS = 400;
+
+export function defineVectors(makeRelay: MakeRelay): void {
+  describe("every hello vector", () => {
+    const start = useEngines(makeRelay);
+
+    test.each(cases)("$id", async (row) => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      const hello = { timeoutMs: row.then === "silence" ? HELLO_TIMEOUT_MS : 5_000, bytesMax: 32_768 };
+      await engine.serve(settingsObject({ hello }), ...routesOfVectors(backendFields(backend)));
+      const client = await engine.connect();
+      const bytes = Buffer.from(row.hex, "hex");
+      await sendSegments(client, bytes, row.chunks ?? bytes.length);
+      if (row.then === "fin") client.end();
+
+      if (row.verdict === "route") {
+        const upstream = await backend.next();
+        expect((await upstream.bytes(bytes.length)).equals(bytes)).toBe(true);
+        client.end();
+        upstream.end();
+        await engine.closes(row.sni!, { client_closed: 1 });
+        expect(engine.records[0]).toMatchObject({ route: `team/${row.sni}`, rx: bytes.length, tx: 0 });
+        return;
+      }
+      await client.over();
+      expect(expectedBytes(row)).toContain(client.received().toString("hex"));
+      client.end();
+      await expect.poll(() => engine.records.length).toBe(1);
+      expect(engine.records[0]).toMatchObject({ route: "-", rx: bytes.length, tx: client.receivedBytes });
+      expectReason(engine, row);
+      expect(backend.count).toBe(0);
+    });
+  });
+}
+
+/** An exact route for the name of every vector that is to be routed. */
+function routesOfVectors(backend: { host: string; port: number }): TableObject[] {
+  const names = new Set(cases.filter((row) => row.verdict === "route").map((row) => row.sni!));
+  return [...names].map((name) => routeObject(name, { hostnames: [name], backends: [backend] }));
+}
+
+/** One write a segment: the next only when this one left, so that they do not become one. */
+async function sendSegments(client: Peer, bytes: Buffer, segmentBytes: number): Promise<void> {
+  for (let at = 0; at < bytes.length && client.ended === null; at += segmentBytes) {
+    await new Promise<void>((resolve) => {
+      client.socket.write(bytes.subarray(at, at + segmentBytes), () => resolve());
+    });
+  }
+}
+
+/** What the client may have got, in hex. */
+function expectedBytes({ alert }: EdgeCase): string[] {
+  if (alert === null || alert === "none") return [""];
+  return alert.split("|").map((name) => alertBytes(alertNumbers[name]!).toString("hex"));
+}
+
+function expectReason(engine: Engine, row: EdgeCase): void {
+  const reason = engine.records[0]?.reason;
+  const expected: Record<Exclude<EdgeCase["verdict"], "route">, string[]> = {
+    nosni: ["no_sni"],
+    noroute: ["no_route"],
+    close: ["client_gone"],
+    timeout: ["hello_timeout"],
+    reject: ["not_tls", "malformed_hello", "hello_too_large", "tls_version"],
+  };
+  if (row.verdict !== "route") expect(expected[row.verdict]).toContain(reason);
+}

@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { Peer } from "./peer.ts";
+
+/** A backend that does nothing by itself: a test takes its connections one by one. */
+export interface TcpBackend extends AsyncDisposable {
+  /** As in a route: "127.0.0.1:1234", "[::1]:1234". */
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  /** The next connection not taken yet; waits for it. */
+  next(): Promise<Peer>;
+  /** Connections so far. */
+  readonly count: number;
+}
+
+export interface TcpBackendOptions {
+  host?: string;
+  /** Called for every connection; the connection is then not queued for next(). */
+  onConnection?: (peer: Peer) => void;
+  /** Nothing is read until the test resumes the socket. */
+  paused?: boolean;
+}
+
+export async function startTcpBackend(options: TcpBackendOptions = {}): Promise<TcpBackend> {
+  const host = options.host ?? "127.0.0.1";
+  const ready: Peer[] = [];
+  const takers: ((peer: Peer) => void)[] = [];
+  const open = new Set<Peer>();
+  let count = 0;
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    count++;
+    const peer = new Peer(socket);
+    if (options.paused) socket.pause();
+    open.add(peer);
+    socket.on("close", () => open.delete(peer));
+    if (options.onConnection) return options.onConnection(peer);
+    const taker = takers.shift();
+    if (taker) taker(peer);
+    else ready.push(peer);
+  });
+  server.listen({ host, port: 0, backlog: 1024 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+    host,
+    port,
+    get count() {
+      return count;
+    },
+    next() {
+      const peer = ready.shift();
+      return peer ? Promise.resolve(peer) : new Promise((resolve) => takers.push(resolve));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const peer of open) peer.socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** An address that refuses: it was free a moment ago. */
+export async function refusingPort(host = "127.0.0.1"): Promise<number> {
+  const server = createServer();
+  server.listen({ host, port: 0 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
