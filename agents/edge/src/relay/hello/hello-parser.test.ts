@@ -60,6 +60,18 @@ describe("every vector", () => {
   });
 });
 
+test("a vector does not accept the verdict of another kind", () => {
+  const incomplete: HelloVerdict = { kind: "incomplete" };
+  const kinds = vectors.map((vector) => [vector, verdictOf(vector.bytes)] as const);
+  const rejected = kinds.find(([, verdict]) => verdict.kind === "rejected")![1];
+  const nameless = verdictOf(build.record(build.clientHello({ extensions: [build.alpn("never-offered")] })));
+  for (const [{ id, judge }, verdict] of kinds) {
+    if (verdict.kind !== "incomplete") expect(judge(incomplete), id).not.toBeNull();
+    if (verdict.kind !== "rejected") expect(judge(rejected), id).not.toBeNull();
+    if (verdict.kind !== "hello" || verdict.hello.serverName !== null) expect(judge(nameless), id).not.toBeNull();
+  }
+});
+
 describe("real hellos", () => {
   const five = ["chrome142", "safari260", "curl", "gnutls", "python"];
 
