@@ -9,7 +9,7 @@ interface Step {
 
 /** The longest first, so that the shorter ones fill the gaps. */
 const steps: Step[] = [
-  { name: "unit tests", check: () => run("vitest", ["run", "--project", "unit", "--reporter", "dot"]) },
+  { name: "unit tests", check: () => run("vitest", ["run", "--project", "unit", "--reporter", "minimal"]) },
   { name: "lint", check: () => run("oxlint", ["--deny-warnings"]) },
   { name: "types", check: () => run("tsc", ["-p", "."]) },
   { name: "migrations", check: checkMigrations },

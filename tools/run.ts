@@ -15,7 +15,7 @@ export async function run(command: string, args: readonly string[], directory = 
   const bin = join(repository, "node_modules", ".bin");
   const child = spawn(command, args, {
     cwd: join(repository, directory),
-    env: { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}` },
+    env: { ...process.env, NO_COLOR: "1", PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}` },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
