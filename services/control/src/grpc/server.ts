@@ -1,0 +1,179 @@
+// The gRPC port: edges enrol, connect and report here. It holds no state that another replica would need.
+import { randomUUID } from "node:crypto";
+import * as grpc from "@grpc/grpc-js";
+import { EdgeService } from "@helloway/proto/edge";
+import { type ServiceHandlers, toImplementation, toServiceDefinition } from "@helloway/proto/grpc";
+import type { Database } from "../db/database.ts";
+import { recordAcknowledgements } from "../fleet/acknowledgements.ts";
+import { authoriseEdge } from "../fleet/authorise-edge.ts";
+import type { Authority } from "../fleet/authority.ts";
+import { issueServerCertificate } from "../fleet/certificates.ts";
+import { enrolEdge } from "../fleet/enrol.ts";
+import type { Feed } from "../fleet/feed.ts";
+import { applyReport } from "../fleet/reports.ts";
+import { closeSession, openSession, reviewSessions } from "../fleet/session.ts";
+import { readDelta, readSnapshot } from "../fleet/table-reads.ts";
+import { createAckWriter } from "./ack-writer.ts";
+import { createEdgeGuard } from "./edge-guard.ts";
+import { serveEdgeStream } from "./edge-stream.ts";
+import { createEncodedUpdates } from "./encoded-updates.ts";
+import type { GrpcLog } from "./grpc-log.ts";
+import { readReport } from "./read-report.ts";
+import { createServerIdentityProvider } from "./server-identity.ts";
+import { toStatus } from "./to-status.ts";
+
+export interface GrpcServerOptions {
+  database: Pick<Database, "db">;
+  feed: Pick<Feed, "subscribe">;
+  authority: Authority;
+  certificateLifetimeMs: number;
+  /** How often edges are told to report. */
+  reportIntervalMs: number;
+  now(): Date;
+  log: GrpcLog;
+  /** "127.0.0.1:8081", "[::]:8081"; port 0: any. */
+  address: string;
+}
+
+export interface GrpcServer {
+  /** The port that is bound. */
+  port: number;
+  /** Everything that goes on in the background, until the signal; then streams have ended and what edges said is written. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A peer that vanished without a FIN is noticed within 15 s. */
+const serverOptions: grpc.ServerOptions = {
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+  "grpc.keepalive_permit_without_calls": 1,
+  // Reports and acknowledgements of the largest tables; each is bounded by count as well.
+  "grpc.max_receive_message_length": 16 * 1024 * 1024,
+  "grpc.max_send_message_length": 16 * 1024 * 1024,
+};
+
+/** How long streams have to end by themselves. */
+const stopTimeoutMs = 1_000;
+
+/** Binds the port; rejects with the system's error when that fails. Nothing is served well before run(). */
+export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
+  const { database, authority, log, now } = options;
+  const { db } = database;
+  const guard = createEdgeGuard({
+    authorise: (serial) => authoriseEdge(db, { serial, now: now() }),
+    review: (sessions) => reviewSessions(db, { sessions, now: now() }),
+    log,
+  });
+  const acks = createAckWriter((batch) => recordAcknowledgements(db, { acks: batch, now: now() }), log);
+  const streams = new Set<Promise<void>>();
+  const streamDependencies = {
+    openSession: (
+      edge: Parameters<typeof openSession>[1]["edge"],
+      description: Parameters<typeof openSession>[1]["description"],
+    ) => openSession(db, { edge, description, now: now() }),
+    closeSession: (edgeId: string, number: number) => closeSession(db, { edgeId, number, now: now() }),
+    subscribe: options.feed.subscribe,
+    updates: createEncodedUpdates({
+      readSnapshot: (poolId) => readSnapshot(db, poolId),
+      readDelta: (poolId, from, to) => readDelta(db, poolId, from, to),
+    }),
+    acks,
+    reportIntervalMs: options.reportIntervalMs,
+    now,
+    log,
+  };
+
+  const handlers: ServiceHandlers<typeof EdgeService> = {
+    enroll: async ({ joinToken, certificateRequest, name }, call) => {
+      const context = {
+        db,
+        authority,
+        certificateLifetimeMs: options.certificateLifetimeMs,
+        requestId: randomUUID(),
+        now,
+      };
+      const enrolled = await enrolEdge(context, { joinToken, certificateRequest, name });
+      log.info({ edge: enrolled.name, pool: enrolled.pool, peer: call.getPeer() }, "an edge has enrolled");
+      return enrolled;
+    },
+    connect: (stream) => {
+      const serving = serveEdgeStream(stream, guard.guarded(stream), streamDependencies);
+      streams.add(serving);
+      void serving.finally(() => streams.delete(serving));
+    },
+    report: async (request, call) => {
+      const { edge } = guard.guarded(call);
+      const { appliedSequence, unknownUids } = await applyReport(db, { edge, report: readReport(request), now: now() });
+      if (unknownUids.length > 0) {
+        log.warn(
+          { edge: edge.name, uids: unknownUids.slice(0, 10), count: unknownUids.length },
+          "a report names routes that its pool never had",
+        );
+      }
+      return { appliedSequence: BigInt(appliedSequence), serverTimeMs: BigInt(now().getTime()) };
+    },
+  };
+  const toLoggedStatus = (error: unknown) => {
+    const { code, details, unknown } = toStatus(error);
+    if (unknown) log.error({ err: error }, "a call of an edge failed");
+    return { code, details };
+  };
+
+  const identity = await createServerIdentityProvider({
+    issue: () => issueServerCertificate(authority, now()),
+    authorities: authority.certificate.toString("pem"),
+    now,
+    log,
+  });
+  const server = new grpc.Server({ ...serverOptions, interceptors: [guard.interceptor] });
+  server.addService(toServiceDefinition(EdgeService), toImplementation(EdgeService, handlers, toLoggedStatus));
+  const { provider } = identity;
+  const credentials = grpc.experimental.createCertificateProviderServerCredentials(provider, provider, false);
+  const port = await bind(server, options.address, credentials);
+
+  return {
+    port,
+    async run(signal) {
+      const failed = new AbortController();
+      const ended = AbortSignal.any([signal, failed.signal]);
+      // Acknowledgements outlive the streams that bring them.
+      const flushed = new AbortController();
+      const background = [identity.run(ended), guard.run(ended)];
+      const writing = acks.run(flushed.signal);
+      try {
+        await Promise.race([...background, writing, aborted(ended)]);
+      } finally {
+        failed.abort();
+        guard.endStreams("stopping: the control plane is stopping");
+        await shutdown(server);
+        await Promise.allSettled(streams);
+        flushed.abort();
+      }
+      await Promise.all([...background, writing]);
+    },
+  };
+}
+
+/** grpc-js binds every address that the name has and reports the failure of none in particular; the caller names one IP address. */
+function bind(server: grpc.Server, address: string, credentials: grpc.ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+function shutdown(server: grpc.Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), stopTimeoutMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
