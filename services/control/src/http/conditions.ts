@@ -23,13 +23,11 @@ const tagsHeader = z.string().transform((text, ctx) => {
   return parseTags(text) ?? refuse(ctx, "bad_etag", 'Entity tags are in quotes, for example "7".');
 });
 
-const ifMatch = tagsHeader
-  .optional()
-  .openapi({
-    type: "string",
-    description: "Only if the object's ETag is one of these (`*`: if it exists); else 412.",
-    example: '"7"',
-  });
+const ifMatch = tagsHeader.optional().openapi({
+  type: "string",
+  description: "Only if the object's ETag is one of these (`*`: if it exists); else 412.",
+  example: '"7"',
+});
 
 /** Headers of a PUT. */
 export const putConditions = z.object({

@@ -54,6 +54,7 @@ export function joinTokensApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
         pool,
         labels: given,
         controlAddress: deps.grpcPublicAddress,
+        controlAddress: deps.grpcPublicAddress,
         ...(name ? { name } : {}),
       });
       return { status: 201, secret: true, body: { token, command, expiresAt: expiresAt.toISOString() } };

@@ -33,6 +33,7 @@ describe("jsonBody", () => {
   test("wants a body where one is required", async () => {
     expect(await post("/required", null)).toBe("400 body_missing");
     expect(await post("/optional", null)).toBe("200 ");
+    expect(await post("/optional", "", { "content-type": "text/plain" })).toBe("200 ");
   });
 
   test("refuses other types and encodings", async () => {

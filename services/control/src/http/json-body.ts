@@ -21,10 +21,16 @@ export const jsonBody = (options: { required: boolean } = { required: true }) =>
     if (bytes.length > 0) checkType(c.req.raw.headers);
     const text = bytes.length === 0 ? "" : checkText(bytes);
     c.set("bodyText", text);
-    const { method, url, headers } = c.req.raw;
-    c.req.raw = new Request(url, { method, headers, body: text });
+    c.req.raw = withBody(c.req.raw, text);
     await next();
   });
+
+/** The request with a body that is known. Of an empty one the type goes too: there is nothing to be read as JSON. */
+function withBody({ method, url, headers: given }: Request, text: string): Request {
+  const headers = new Headers(given);
+  if (text === "") headers.delete("content-type");
+  return new Request(url, { method, headers, body: text === "" ? null : text });
+}
 
 function checkType(headers: Headers): void {
   const type = headers.get("content-type") ?? "";

@@ -7,7 +7,7 @@ import { jsonBody } from "./json-body.ts";
 import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
 import { respondRead, respondWritten } from "./respond-object.ts";
 import { objectName } from "./schemas/name.ts";
-import { printPool, poolOutput, poolWrite } from "./schemas/pool.ts";
+import { poolOrNameOutput, poolOutput, poolWrite, printPool, printPoolOrName } from "./schemas/pool.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 
@@ -22,7 +22,7 @@ const list = createRoute({
   method: "get",
   path: "/api/v1/pools",
   request: { query: pageQuery },
-  responses: answers({ 200: json("A page.", pageOf(poolOutput, "PoolPage")) }, ...authenticated, 422),
+  responses: answers({ 200: json("A page.", pageOf(poolOrNameOutput, "PoolPage")) }, ...authenticated, 422),
 });
 
 const get = createRoute({
@@ -33,7 +33,7 @@ const get = createRoute({
   path,
   request: { params, query: noQuery, headers: getConditions },
   responses: answers(
-    { 200: json("The pool.", poolOutput, { ETag: etagHeader }), 304: { description: "As before." } },
+    { 200: json("The pool.", poolOrNameOutput, { ETag: etagHeader }), 304: { description: "As before." } },
     ...authenticated,
     404,
     422,
@@ -79,11 +79,12 @@ export function poolsApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(list, async (c) => {
     const page = await listPools(contextOf(c, deps), toPage(c.req.valid("query")));
-    return c.json({ items: page.items.map(printPool), nextCursor: page.nextCursor }, 200);
+    return c.json({ items: page.items.map(printPoolOrName), nextCursor: page.nextCursor }, 200);
   });
   app.openapi(get, async (c) => {
     const pool = await getPool(contextOf(c, deps), { name: c.req.valid("param").pool });
-    return respondRead(c, printPool(pool), c.req.valid("header"));
+    const body = printPoolOrName(pool);
+    return "version" in body ? respondRead(c, body, c.req.valid("header")) : c.json(body, 200);
   });
   app.openapi(put, async (c) => {
     const { object, created } = await putPool(contextOf(c, deps), {

@@ -11,7 +11,6 @@ interface Versioned {
 /** Of a GET: the object, or 304 for who has it. */
 export function respondRead(c: Context<AppEnv>, body: Versioned, conditions: z.output<typeof getConditions>): Response {
   c.header("etag", toETag(body.version));
-  c.header("cache-control", "no-cache, private");
   return isNotModified(conditions, body.version) ? c.body(null, 304) : c.json(body, 200);
 }
 

@@ -3,12 +3,10 @@ import { domainName } from "./hostname.ts";
 import { instant } from "./object-output.ts";
 import type { DomainView } from "../../fleet/domains.ts";
 
-const scope = z
-  .enum(["exact", "tree"])
-  .openapi({
-    description: "The name alone, or the name and everything below it (needed for wildcards).",
-    example: "tree",
-  });
+const scope = z.enum(["exact", "tree"]).openapi({
+  description: "The name alone, or the name and everything below it (needed for wildcards).",
+  example: "tree",
+});
 
 export const domainCreate = z
   .strictObject({ name: domainName, scope })

@@ -13,7 +13,11 @@ const socket = z.object({
 });
 
 const edgeStatus = z.object({
-  state: z.string().openapi({ example: "connected" }),
+  state: z.enum(["revoked", "joining", "stale", "behind", "up"]).openapi({
+    description:
+      "The first that holds: its identity is revoked, it never had a table (joining), it has no stream (stale), its table is not the pool's (behind), it is (up).",
+    example: "up",
+  }),
   pool: z.string().openapi({ example: "public" }),
   desired: z.object({ revision: z.int() }).openapi({ description: "The revision it should have." }),
   applied: z

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import { poolSpecInput, poolSpecOutput, printPoolSpec } from "./pool-spec.ts";
-import type { PoolView } from "../../fleet/pools.ts";
+import type { PoolNameView, PoolView } from "../../fleet/pools.ts";
 
 export const poolWrite = objectWrite(poolSpecInput).openapi("PoolWrite", {
   example: {
@@ -21,7 +21,11 @@ export const poolOutput = objectOutput("Pool", poolSpecOutput, z.object({}))
   .extend({ revision: z.int().openapi({ description: "Number of the last change of its table.", example: 41 }) })
   .openapi("Pool");
 
-export const poolNameOutput = z.object({ name: z.string() }).openapi("PoolName");
+/** What everybody may know of a pool. */
+export const poolNameOutput = z.object({ name: z.string().openapi({ example: "public" }) }).openapi("PoolName");
+
+/** All of it for a role over the fleet, for others its name. */
+export const poolOrNameOutput = z.union([poolOutput, poolNameOutput]);
 
 export const printPool = (view: PoolView): z.infer<typeof poolOutput> => ({
   ...printObject(view),
@@ -29,3 +33,6 @@ export const printPool = (view: PoolView): z.infer<typeof poolOutput> => ({
   spec: printPoolSpec(view.spec),
   status: {},
 });
+
+export const printPoolOrName = (view: PoolView | PoolNameView): z.infer<typeof poolOrNameOutput> =>
+  "version" in view ? printPool(view) : { name: view.name };

@@ -37,13 +37,11 @@ const counters = {
   closed: z.int().openapi({ example: 988 }),
   rxBytes: bytes("Read from clients, the hello included."),
   txBytes: bytes("Written to clients."),
-  reasons: z
-    .record(z.string(), z.int())
-    .openapi({
-      type: "object",
-      description: "Closed connections by close reason.",
-      example: { client_closed: 980, idle_timeout: 8 },
-    }),
+  reasons: z.record(z.string(), z.int()).openapi({
+    type: "object",
+    description: "Closed connections by close reason.",
+    example: { client_closed: 980, idle_timeout: 8 },
+  }),
 };
 
 export const statsOutput = z

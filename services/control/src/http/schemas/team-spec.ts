@@ -14,20 +14,25 @@ const members = z
     description: "Groups of an identity provider. Only an empty list is supported yet.",
   });
 
-const noQuota = z
-  .unknown()
-  .superRefine((given, ctx) => {
-    if (given !== null && given !== undefined) refuse(ctx, "unsupported", "Quotas are not enforced yet; only null.");
-  })
-  .optional()
-  .openapi({ type: "null", description: "Only null (no bound) is supported yet." });
+const quota = (of: string) =>
+  z
+    .int()
+    .min(0)
+    .nullish()
+    .openapi({ type: ["integer", "null"], description: `${of} at most; null or absent: no bound.`, example: 100 });
 
 export const teamSpecInput = z
   .strictObject({
     members: members.optional(),
-    quotas: z.strictObject({ routes: noQuota, domains: noQuota }).optional(),
+    quotas: z
+      .strictObject({ routes: quota("Routes"), domains: quota("Domains") })
+      .optional()
+      .openapi({ description: "What the team may have." }),
   })
-  .transform((): TeamSpec => ({ members: [], quotas: { routes: null, domains: null } }))
+  .transform(({ quotas }): TeamSpec => ({
+    members: [],
+    quotas: { routes: quotas?.routes ?? null, domains: quotas?.domains ?? null },
+  }))
   .openapi("TeamSpecInput");
 
 export const teamSpecOutput = z

@@ -5,7 +5,7 @@ import { printTeamSpec, teamSpecInput, teamSpecOutput } from "./team-spec.ts";
 import type { TeamView } from "../../fleet/teams.ts";
 
 export const teamWrite = objectWrite(teamSpecInput).openapi("TeamWrite", {
-  example: { labels: { department: "finance" }, description: "Card payments", spec: {} },
+  example: { labels: { department: "finance" }, description: "Card payments", spec: { quotas: { routes: 200 } } },
 });
 
 export const teamOutput = objectOutput("Team", teamSpecOutput, z.object({}));
