@@ -9,6 +9,7 @@ export class Peer {
   #receivedBytes = 0;
   #end: PeerEnd | null = null;
   #closed = false;
+  #reset = false;
   readonly #waiting = new Set<() => void>();
 
   /** @param socket with allowHalfOpen. */
@@ -25,6 +26,7 @@ export class Peer {
     });
     socket.on("error", () => {
       this.#end ??= "reset";
+      this.#reset = true;
       this.#changed();
     });
     socket.on("close", () => {
@@ -50,8 +52,10 @@ export class Peer {
     this.socket.write(bytes);
   }
 
-  end(): void {
-    this.socket.end();
+  /** Half-closes, after the last words if there are any. */
+  end(bytes?: Uint8Array | string): void {
+    if (bytes === undefined) this.socket.end();
+    else this.socket.end(bytes);
   }
 
   reset(): void {
@@ -62,7 +66,9 @@ export class Peer {
   async bytes(count: number): Promise<Buffer> {
     await this.#until(() => this.#receivedBytes >= count || this.#end !== null);
     if (this.#receivedBytes < count)
-      throw new Error(`${this.#end} after ${this.#receivedBytes} of ${count} bytes: ${this.received().toString("hex", 0, 64)}`);
+      throw new Error(
+        `${this.#end} after ${this.#receivedBytes} of ${count} bytes: ${this.received().toString("hex", 0, 64)}`,
+      );
     return this.received();
   }
 
@@ -70,6 +76,12 @@ export class Peer {
   async over(): Promise<PeerEnd> {
     await this.#until(() => this.#end !== null || this.#closed);
     return this.#end ?? "reset";
+  }
+
+  /** The other side has reset it, after its FIN or without one. */
+  async closedByReset(): Promise<void> {
+    await this.#until(() => this.#closed || this.#reset);
+    if (!this.#reset) throw new Error("closed, but not by a reset");
   }
 
   /** The socket is closed in both directions. */

@@ -5,7 +5,16 @@ import { BarrierSchema, OnReject, PoolSettingsSchema, RouteSchema, WildcardDepth
 import type { TableObject } from "@helloway/edge/relay/relay";
 
 export type RouteFields = MessageInitShape<typeof RouteSchema>;
-export type SettingsFields = MessageInitShape<typeof PoolSettingsSchema>;
+
+export interface SettingsFields {
+  hello?: { timeoutMs: number; bytesMax: number };
+  grants?: { default: { cidrs: string[]; ports: { from: number; to: number }[] } };
+  noSni?: RouteFields;
+  unmatched?: RouteFields;
+  reservedSockets?: { address: string; port: number }[];
+  fleetAddresses?: string[];
+  requires?: string[];
+}
 
 export interface BackendFields {
   host: string;
@@ -16,7 +25,13 @@ export interface BackendFields {
 
 export interface RouteOptions extends Omit<RouteFields, "$typeName" | "backends" | "timeouts"> {
   backends: readonly BackendFields[];
-  timeouts?: { connectMs?: number; idleMs?: number; halfClosedMs?: number; writeStallMs?: number; maxDurationMs?: number };
+  timeouts?: {
+    connectMs?: number;
+    idleMs?: number;
+    halfClosedMs?: number;
+    writeStallMs?: number;
+    maxDurationMs?: number;
+  };
 }
 
 const timeouts = { connectMs: 3_000, idleMs: 600_000, halfClosedMs: 60_000, writeStallMs: 60_000 };

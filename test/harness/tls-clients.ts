@@ -52,7 +52,15 @@ const curlClient: TlsClient = {
   name: "curl",
   async get({ address, port, servername, caFile }) {
     const at = address.includes(":") ? `[${address}]` : address;
-    const args = ["--silent", "--show-error", "--http1.1", "--cacert", caFile, "--resolve", `${servername}:${port}:${at}`];
+    const args = [
+      "--silent",
+      "--show-error",
+      "--http1.1",
+      "--cacert",
+      caFile,
+      "--resolve",
+      `${servername}:${port}:${at}`,
+    ];
     const { stdout } = await run("curl", [...args, `https://${servername}:${port}/`], { timeout: 20_000 });
     return { fingerprint: null, body: stdout };
   },

@@ -12,7 +12,7 @@ import type {
 import type { RelayOptions } from "@helloway/edge/relay/relay-options";
 import type { CloseReason } from "@helloway/routing/close-reason";
 import { clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
-import { Peer } from "../../harness/peer.ts";
+import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { routeObject, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import type { TcpBackend } from "../../harness/tcp-backend.ts";
@@ -57,7 +57,11 @@ export class Engine {
   }
 
   /** Serves one route, of the name and for the hostname given. */
-  async serveOne(hostname: string, backend: TcpBackend, more: Partial<Parameters<typeof routeObject>[1]> = {}): Promise<void> {
+  async serveOne(
+    hostname: string,
+    backend: TcpBackend,
+    more: Partial<Parameters<typeof routeObject>[1]> = {},
+  ): Promise<void> {
     await this.serve(routeObject(hostname, { hostnames: [hostname], backends: [backendFields(backend)], ...more }));
   }
 

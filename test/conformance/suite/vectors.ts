@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { TableObject } from "@helloway/edge/relay/relay";
-import { Peer } from "../../harness/peer.ts";
+import type { Peer } from "../../harness/peer.ts";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alertBytes, backendFields, type Engine, type MakeRelay, useEngines } from "./fixture.ts";

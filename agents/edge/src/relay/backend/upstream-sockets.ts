@@ -3,7 +3,7 @@
 // The same address and port can at once belong to an honest client on this host: Linux gives one local port to several
 // connections as long as they go to different places. So a pair alone is only a suspicion. It is a loop when the backend's
 // address is the one the connection was accepted on, or, when something between translated that, when what the connection
-// says is what we said on the upstream socket: a hello's 32 random bytes are within the first bytes.
+// says is what we said on the upstream socket, which nobody has answered yet: a hello's 32 random bytes are within the first.
 import type { Socket } from "node:net";
 
 /** Enough of a hello to hold its random: record header 5, handshake header 4, version 2, random 32. */
@@ -12,22 +12,25 @@ const HEAD_BYTES = 43;
 export class UpstreamSocket {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly #socket: Pick<Socket, "bytesRead">;
   /** The first bytes handed to it; empty before. */
-  head: Uint8Array = new Uint8Array(0);
+  #head: Uint8Array = new Uint8Array(0);
 
-  constructor(remoteAddress: string, remotePort: number) {
+  constructor(socket: Pick<Socket, "bytesRead">, remoteAddress: string, remotePort: number) {
+    this.#socket = socket;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
   }
 
   /** @param bytes everything written so far. */
   said(bytes: Uint8Array): void {
-    this.head = Uint8Array.prototype.slice.call(bytes, 0, HEAD_BYTES);
+    this.#head = Uint8Array.prototype.slice.call(bytes, 0, HEAD_BYTES);
   }
 
   /** Whether a connection that began with these bytes is this socket. */
   isEcho(bytes: Uint8Array): boolean {
-    return this.head.length === HEAD_BYTES && Buffer.compare(bytes.subarray(0, HEAD_BYTES), this.head) === 0;
+    if (this.#head.length < HEAD_BYTES || this.#socket.bytesRead > 0) return false;
+    return Buffer.compare(bytes.subarray(0, HEAD_BYTES), this.#head) === 0;
   }
 }
 
@@ -42,7 +45,7 @@ export class UpstreamSockets {
   add(socket: Socket, remoteAddress: string, remotePort: number): UpstreamSocket | null {
     if (socket.destroyed || socket.localAddress === undefined) return null;
     const key = `${socket.localAddress} ${socket.localPort}`;
-    const upstream = new UpstreamSocket(remoteAddress, remotePort);
+    const upstream = new UpstreamSocket(socket, remoteAddress, remotePort);
     this.#sockets.set(key, upstream);
     socket.once("close", () => {
       if (this.#sockets.get(key) === upstream) this.#sockets.delete(key);

@@ -1,0 +1,318 @@
+// How a backend is found: which is tried, how often, for how long, and what is never dialled.
+import { describe, expect, test } from "vitest";
+import { alerts } from "@helloway/edge/relay/hello/hello";
+import { startDnsServer } from "../../harness/dns-server.ts";
+import type { Peer } from "../../harness/peer.ts";
+import { startSilentListener } from "../../harness/silent-listener.ts";
+import { routeObject, settingsObject } from "../../harness/table-objects.ts";
+import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
+import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+
+const name = "app.example.test";
+
+/** Answers with one byte and closes, so that a visit is over at once. */
+const greet = (peer: Peer): void => peer.end("x");
+
+async function visit(engine: Engine, host = name): Promise<void> {
+  const client = await engine.hello(host);
+  await client.bytes(1);
+  client.end();
+  await client.over();
+}
+
+export function defineDialling(makeRelay: MakeRelay): void {
+  describe("dialling", () => {
+    const start = useEngines(makeRelay);
+
+    test("goes on to the next backend when one refuses, and counts attempts at each and the connection once", async () => {
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const dead = { host: "127.0.0.1", port: await refusingPort() };
+      await engine.serveOne(name, backend, { backends: [dead, backendFields(backend)] });
+      await visit(engine);
+      await engine.closes(name, { backend_closed: 1 });
+      const route = (await engine.route(name))!;
+      expect(route.opened).toBe(1);
+      expect(route.backends.get(`127.0.0.1:${dead.port}`)).toMatchObject({ attempts: 1, failures: 1, opened: 0 });
+      expect(route.backends.get(backend.address)).toMatchObject({ attempts: 1, failures: 0, opened: 1, closed: 1 });
+    });
+
+    test("tries at most three addresses", async () => {
+      const engine = await start();
+      const dead = await Promise.all(Array.from({ length: 5 }, () => refusingPort()));
+      const backends = dead.map((port) => ({ host: "127.0.0.1", port }));
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      await expectRefusal(await engine.hello(name), alerts.internalError);
+      await engine.closes(name, { connect_failed: 1 });
+      const tried = [...(await engine.route(name))!.backends.values()];
+      expect(tried.reduce((sum, each) => sum + each.attempts, 0)).toBe(3);
+    });
+
+    test("uses a tier only when the tiers before it cannot be reached", async () => {
+      await using first = await startTcpBackend({ onConnection: greet });
+      await using second = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const dead = { host: "127.0.0.1", port: await refusingPort() };
+      const tiers = (preferred: { host: string; port: number }) =>
+        routeObject(name, {
+          hostnames: [name],
+          backends: [
+            { ...backendFields(second), priority: 1 },
+            { ...preferred, priority: 0 },
+          ],
+        });
+      await engine.serve(tiers(backendFields(first)));
+      for (let i = 0; i < 5; i++) await visit(engine);
+      expect([first.count, second.count]).toEqual([5, 0]);
+      await engine.edit(tiers(dead));
+      await visit(engine);
+      expect([first.count, second.count]).toEqual([5, 1]);
+      await engine.closes(name, { backend_closed: 6 });
+    });
+
+    test("fails over from a tier of three dead backends", async () => {
+      await using spare = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const dead = await Promise.all(Array.from({ length: 3 }, () => refusingPort()));
+      const backends = [...dead.map((port) => ({ host: "127.0.0.1", port })), { ...backendFields(spare), priority: 1 }];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      await visit(engine);
+      await engine.closes(name, { backend_closed: 1 });
+    });
+
+    test("splits a tier by weight", async () => {
+      await using heavy = await startTcpBackend({ onConnection: greet });
+      await using light = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const backends = [
+        { ...backendFields(heavy), weight: 3 },
+        { ...backendFields(light), weight: 1 },
+      ];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      for (let i = 0; i < 40; i++) await visit(engine);
+      expect([heavy.count, light.count]).toEqual([30, 10]);
+      await engine.closes(name, { backend_closed: 40 });
+    });
+
+    test("gives up on an address that does not answer within the route's connect timeout", async () => {
+      await using silent = await startSilentListener();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const timeouts = { connectMs: 150 };
+      await engine.serve(
+        routeObject(name, { hostnames: [name], timeouts, backends: [backendFields(silent)] }),
+        routeObject("two", {
+          hostnames: ["two.example.test"],
+          timeouts,
+          backends: [backendFields(silent), backendFields(backend)],
+        }),
+      );
+      await expectRefusal(await engine.hello(name), alerts.internalError);
+      await engine.closes(name, { connect_timeout: 1 });
+      await visit(engine, "two.example.test");
+      await engine.closes("two", { backend_closed: 1 });
+    });
+
+    test("gives up when the client resets while a backend is dialled, but not when it only half-closes", async () => {
+      await using silent = await startSilentListener();
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 400 }, backends }));
+      const gone = await engine.hello(name);
+      await expect.poll(async () => (await engine.route(name))?.opened).toBe(1);
+      gone.reset();
+      await engine.closes(name, { client_gone: 1 });
+      expect(backend.count).toBe(0);
+
+      const patient = await engine.connect();
+      const sent = Buffer.concat([helloFor(name), Buffer.from("early")]);
+      patient.end(sent);
+      const upstream = await backend.next();
+      expect(await upstream.over()).toBe("fin");
+      expect(upstream.received()).toEqual(sent);
+      upstream.end("late");
+      expect((await patient.bytes(4)).toString()).toBe("late");
+      await engine.closes(name, { client_gone: 1, client_closed: 1 });
+    });
+
+    test("sends what arrives while a backend is dialled after the hello", async () => {
+      await using silent = await startSilentListener();
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 300 }, backends }));
+      const client = await engine.hello(name);
+      await expect.poll(async () => (await engine.route(name))?.opened).toBe(1);
+      const early = Buffer.alloc(700_000, "early data ");
+      client.send(early);
+      const upstream = await backend.next();
+      const hello = helloFor(name);
+      const received = await upstream.bytes(hello.length + early.length);
+      expect(received.equals(Buffer.concat([hello, early]))).toBe(true);
+      client.end();
+      upstream.end();
+      await engine.closes(name, { client_closed: 1 });
+    });
+
+    test("never tries another backend once the first has the hello", async () => {
+      await using first = await startTcpBackend();
+      await using second = await startTcpBackend();
+      const engine = await start();
+      const backends = [backendFields(first), { ...backendFields(second), priority: 1 }];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      const client = await engine.hello(name);
+      const upstream = await first.next();
+      await upstream.bytes(helloFor(name).length);
+      upstream.reset();
+      expect(await client.over()).toBe("reset");
+      await engine.closes(name, { backend_reset: 1 });
+      expect(second.count).toBe(0);
+    });
+
+    test("resolves a backend's name over DNS, uses the answer as long as it lives, and tries its further addresses", async () => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("backend.internal", ["127.0.0.1"]);
+      await engine.serve(
+        routeObject(name, { hostnames: [name], backends: [{ host: "backend.internal", port: backend.port }] }),
+      );
+      for (let i = 0; i < 5; i++) await visit(engine);
+      expect(dns.questions("backend.internal")).toBe(2);
+      expect(new Set(dns.asked)).toEqual(new Set(["backend.internal"]));
+
+      dns.set("several.internal", ["127.0.0.2", "127.0.0.1"]);
+      await engine.edit(
+        routeObject("two", {
+          hostnames: ["two.example.test"],
+          backends: [{ host: "several.internal", port: backend.port }],
+        }),
+      );
+      for (let i = 0; i < 10; i++) await visit(engine, "two.example.test");
+      expect((await engine.route("two"))!.backends.get(`several.internal:${backend.port}`)?.opened).toBe(10);
+      await engine.closes("two", { backend_closed: 10 });
+    });
+
+    test("asks again when an answer's time is over", async () => {
+      await using dns = await startDnsServer();
+      await using before = await startTcpBackend({ onConnection: greet });
+      await using after = await startTcpBackend({ host: "127.0.0.2", onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("moving.internal", ["127.0.0.1"], 1);
+      const backends = [
+        { host: "moving.internal", port: before.port },
+        { host: "moving.internal", port: after.port },
+      ];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      await visit(engine);
+      expect([before.count, after.count]).toEqual([1, 0]);
+      dns.set("moving.internal", ["127.0.0.2"], 1);
+      await expect
+        .poll(
+          async () => {
+            await visit(engine);
+            return after.count;
+          },
+          { timeout: 5_000, interval: 100 },
+        )
+        .toBeGreaterThan(0);
+      expect(dns.questions("moving.internal")).toBeGreaterThan(2);
+    });
+
+    test("goes on with the last answer while the resolvers fail", async () => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("backend.internal", ["127.0.0.1"], 1);
+      await engine.serve(
+        routeObject(name, { hostnames: [name], backends: [{ host: "backend.internal", port: backend.port }] }),
+      );
+      await visit(engine);
+      dns.set("backend.internal", "servfail");
+      const asked = dns.questions("backend.internal");
+      await expect
+        .poll(
+          async () => {
+            await visit(engine);
+            return dns.questions("backend.internal");
+          },
+          { timeout: 10_000, interval: 100 },
+        )
+        .toBeGreaterThan(asked);
+      await visit(engine);
+    });
+
+    test.each([
+      ["loopback that was not granted", ["127.0.0.1"]],
+      ["the metadata service", ["169.254.169.254"]],
+      ["metadata in a v4-mapped address", ["::ffff:169.254.169.254"]],
+      ["a network that was not granted", ["10.1.2.3"]],
+      ["every address of this host", ["0.0.0.0"]],
+    ])("never dials a name that resolves to %s", async (_what, answer) => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend();
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("evil.example", answer);
+      const grants = {
+        default: { cidrs: ["public", "127.0.0.2/32", "169.254.0.0/16"], ports: [{ from: 1, to: 65_535 }] },
+      };
+      await engine.serve(
+        settingsObject({ grants }),
+        routeObject(name, { hostnames: [name], backends: [{ host: "evil.example", port: backend.port }] }),
+      );
+      await expectRefusal(await engine.hello(name), alerts.internalError);
+      await engine.closes(name, { no_backend: 1 });
+      expect((await engine.route(name))!.backends.size).toBe(0);
+      expect(backend.count).toBe(0);
+    });
+
+    test("dials only the addresses of a name that are allowed", async () => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("mixed.example", ["169.254.169.254", "10.0.0.1", "127.0.0.1", "::1"]);
+      const grants = { default: { cidrs: ["127.0.0.0/8"], ports: [{ from: 1, to: 65_535 }] } };
+      await engine.serve(
+        settingsObject({ grants }),
+        routeObject(name, { hostnames: [name], backends: [{ host: "mixed.example", port: backend.port }] }),
+      );
+      for (let i = 0; i < 6; i++) await visit(engine);
+      expect((await engine.route(name))!.backends.get(`mixed.example:${backend.port}`)).toMatchObject({
+        attempts: 6,
+        failures: 0,
+      });
+    });
+
+    test("never dials its own listeners by a name", async () => {
+      await using dns = await startDnsServer();
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("self.example", ["127.0.0.1", "::1"]);
+      const backends = [
+        { host: "self.example", port: engine.ipv4.port },
+        { host: "self.example", port: engine.ipv6.port },
+      ];
+      await engine.serve(
+        settingsObject({
+          grants: { default: { cidrs: ["127.0.0.1/32"], ports: [{ from: engine.ipv4.port, to: engine.ipv4.port }] } },
+        }),
+        routeObject(name, { hostnames: [name], backends }),
+      );
+      await expectRefusal(await engine.hello(name), alerts.internalError);
+      await engine.closes(name, { no_backend: 1 });
+      expect((await engine.relay.counters()).accepted).toBe(1);
+    });
+
+    test("does not take an honest client of this host for its own socket", { timeout: 60_000 }, async () => {
+      // Ports of clients and of upstream sockets come from one range: among this many some coincide.
+      await using backend = await startTcpBackend({ onConnection: () => undefined });
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const clients: Peer[] = [];
+      for (let i = 0; i < 600; i++) clients.push(await engine.hello(name));
+      await expect.poll(() => backend.count, { timeout: 20_000 }).toBe(clients.length);
+      for (const client of clients) client.reset();
+      await engine.closes(name, { client_reset: clients.length });
+    });
+  });
+}
