@@ -53,19 +53,23 @@ function notSupportedYet(what: string) {
     .optional();
 }
 
-const listen = z
-  .string()
-  .superRefine((text, context) => {
-    for (const part of text.split(",").map((piece) => piece.trim())) {
-      if (part.startsWith("fd:")) {
-        context.addIssue({ code: "custom", message: `${part}: sockets passed by a supervisor are not supported yet` });
-      } else if (part.includes("+")) {
-        context.addIssue({ code: "custom", message: `${part}: the PROXY protocol on a listener is not supported yet` });
-      }
-    }
-  })
-  .pipe(socketAddressList)
-  .transform((sockets, context) => sockets.map((socket) => toListener(socket, context)));
+const listen = z.string().transform((text, context): ListenerAddress[] =>
+  text.split(",").map((piece) => {
+    const part = piece.trim();
+    const unsupported = unsupportedListener(part);
+    const socket = unsupported === null ? socketAddress.safeParse(part) : null;
+    if (socket?.success === true) return toListener(socket.data, context);
+    const messages = socket === null ? [`${part}: ${unsupported}`] : socket.error.issues.map((issue) => issue.message);
+    for (const message of messages) context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  }),
+);
+
+function unsupportedListener(part: string): string | null {
+  if (part.startsWith("fd:")) return "sockets passed by a supervisor are not supported yet";
+  if (part.includes("+")) return "the PROXY protocol on a listener is not supported yet";
+  return null;
+}
 
 const addresses = z.string().transform((text, context): string[] =>
   text.split(",").map((part) => {

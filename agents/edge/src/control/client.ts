@@ -10,7 +10,7 @@ import { describeError } from "./describe-error.ts";
 import type { Identity } from "./identity.ts";
 import { pause } from "./pause.ts";
 import { isServiceError } from "./service-error.ts";
-import { type AgentDescription, runSession } from "./session.ts";
+import { type AgentDescription, type SessionOptions, runSession } from "./session.ts";
 import type { ServedTable } from "./served-table.ts";
 
 const reconnectMs = { firstMs: 250, maxMs: 15_000 } as const;
@@ -35,6 +35,7 @@ export class ControlClient {
   readonly #options: ControlClientOptions;
   readonly #log: Logger;
   #status: ControlStatus = { connected: false, since: new Date(), reason: "not dialled yet" };
+  readonly #told: SessionOptions["told"] = { disk: null };
   /** The established session. */
   #session: { client: EdgeClient; welcome: Welcome } | null = null;
 
@@ -83,7 +84,7 @@ export class ControlClient {
     };
     const client = createEdgeClient(address, identity.authorities, identity);
     try {
-      await runSession({ client, identity, agent, table, clock, onWelcome, log: this.#log }, signal);
+      await runSession({ client, identity, agent, table, clock, told: this.#told, onWelcome, log: this.#log }, signal);
       return "the control plane ended the session";
     } catch (error) {
       return explain(error);

@@ -36,6 +36,7 @@ export interface EnrolOptions {
 export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise<Identity> {
   const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
   const address = formatSocketAddress(options.control);
+  let said = "";
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -43,10 +44,9 @@ export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise
     } catch (error) {
       signal.throwIfAborted();
       if (!isTransient(error)) throw toTold(error, address);
-      options.log.warn(
-        { address, reason: describeError(error) },
-        "the control plane cannot be reached to enrol; trying again",
-      );
+      const reason = describeError(error);
+      if (reason !== said) options.log.warn({ address, reason }, "not enrolled yet; trying again");
+      said = reason;
     }
     await pause(backoff.nextMs(), signal);
   }

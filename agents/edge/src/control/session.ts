@@ -7,7 +7,8 @@
 //   ended      The stream ended or failed, the signal aborted, or the peer broke the protocol. The table stays what it is.
 //
 // An Ack that refuses an update whole carries that update's version and the digest of what is held instead. Acknowledgements do not
-// wait for the disk: when its state has changed since the last one, the version that is held is acknowledged once more.
+// wait for the disk: when its state is another than the control plane was told last, the version that is held is acknowledged
+// once more; but not where the digests differ, because there a second Ack would count as a second failure.
 import { type MessageInitShape, create } from "@bufbuild/protobuf";
 import {
   AckSchema,
@@ -18,6 +19,7 @@ import {
   type Welcome,
 } from "@helloway/proto/edge";
 import type { ClientStream } from "@helloway/proto/grpc";
+import { emptyDigest } from "@helloway/routing/object-digest";
 import type { Logger } from "@helloway/runtime/logger";
 import type { ListenerAddress, RefusedObject } from "../relay/relay.ts";
 import type { EdgeClient } from "./channel.ts";
@@ -51,6 +53,8 @@ export interface SessionOptions {
   agent: AgentDescription;
   table: ServedTable;
   clock: CorrectedClock;
+  /** What the control plane was told last of the disk, over all sessions. */
+  told: { disk: DiskState | null };
   onWelcome: (welcome: Welcome) => void;
   log: Logger;
 }
@@ -101,8 +105,9 @@ class Session {
   #helloSentAt = 0;
   /** Where this edge belongs; null while greeting. */
   #own: { installation: string; poolId: string } | null = null;
-  #applying = false;
-  #acknowledgedDisk: DiskState | null = null;
+  /** While parts come in and are taken nothing else is acknowledged. */
+  #isTaking = false;
+  #isDiverged = false;
 
   constructor(options: SessionOptions, stream: Stream) {
     this.#options = options;
@@ -111,7 +116,7 @@ class Session {
   }
 
   hello(): void {
-    const { agent, table, clock } = this.#options;
+    const { agent, identity, table, clock } = this.#options;
     const hello: MessageInitShape<typeof HelloSchema> = {
       bootId: agent.bootId,
       agentVersion: agent.agentVersion,
@@ -121,7 +126,7 @@ class Session {
       addresses: [...agent.addresses],
     };
     const held = table.held;
-    if (held !== null) {
+    if (held !== null && held.version.installation === identity.installation) {
       hello.have = held.version;
       hello.digest = held.digest;
       hello.refusals = held.refused.map(toRefusal);
@@ -136,11 +141,11 @@ class Session {
         return this.#welcome(message.value);
       case "update": {
         if (this.#own === null) throw new ProtocolError("an update came before Welcome");
-        this.#applying = true;
+        this.#isTaking = true;
         const collected = await this.#collector.add(message.value);
         if (collected === null) return;
         await this.#take(collected, this.#own);
-        this.#applying = false;
+        this.#isTaking = false;
         return;
       }
       case undefined:
@@ -165,6 +170,7 @@ class Session {
     this.#own = { installation: welcome.installation, poolId: welcome.poolId };
     log.info({ pool: welcome.pool, edge: welcome.edgeName, clockOffsetMs: Math.round(clock.offsetMs()) }, "connected");
     onWelcome(welcome);
+    this.#diskChanged();
   }
 
   async #take(collected: CollectedUpdate, own: { installation: string; poolId: string }): Promise<void> {
@@ -174,28 +180,33 @@ class Session {
     const revision = String(to.revision);
     if (refusedWhole !== null) {
       log.error({ revision, reason: refusedWhole }, "an update was refused whole; what was served stays");
-      this.#acknowledge({ version: to, digest: table.held?.digest ?? new Uint8Array(), refusedWhole });
+      this.#acknowledge({ version: to, digest: table.held?.digest ?? emptyDigest(), refusedWhole });
       return;
     }
-    const refused = table.held?.refused ?? [];
-    log.info({ revision, objects: table.held?.objects.size ?? 0, refused: refused.length }, "serving a new revision");
+    const { held } = table;
+    this.#isDiverged = collected.usable && Buffer.compare(held?.digest ?? emptyDigest(), collected.update.digest) !== 0;
+    const refused = held?.refused ?? [];
+    log.info({ revision, objects: held?.objects.size ?? 0, refused: refused.length }, "serving a new revision");
     this.#acknowledgeHeld();
   }
 
   #diskChanged(): void {
-    if (this.#applying || this.#acknowledgedDisk === null) return;
-    this.#acknowledgeHeld();
+    if (this.#own === null || this.#isTaking || this.#isDiverged) return;
+    const now = this.#options.table.disk();
+    const { disk } = this.#options.told;
+    if (disk?.savedRevision !== now.savedRevision || disk.error !== now.error) this.#acknowledgeHeld();
   }
 
   #acknowledgeHeld(): void {
     const held = this.#options.table.held;
-    if (held === null) return;
+    // What is served may still be another pool's table, which is nothing to acknowledge here.
+    if (held?.version.poolId !== this.#own?.poolId || held === null) return;
     this.#acknowledge({ version: held.version, digest: held.digest, refused: held.refused });
   }
 
   #acknowledge(answer: Answer): void {
     const disk = this.#options.table.disk();
-    this.#acknowledgedDisk = disk;
+    this.#options.told.disk = disk;
     if (!this.#stream.writable) return;
     const ack = create(AckSchema, {
       version: answer.version,

@@ -1,0 +1,60 @@
+import { RemovalCause } from "@helloway/proto/edge";
+import { expect, test } from "vitest";
+import type { TableObject } from "../relay/relay.ts";
+import { guardRefusal } from "./guard.ts";
+import { objectKey } from "./object-kind.ts";
+import type { OfferedUpdate } from "./offered-update.ts";
+import { route, routes, version } from "./test/tables.ts";
+
+function held(count: number): Map<string, TableObject> {
+  return new Map(routes(count).map((object) => [objectKey(object), object]));
+}
+
+function update(change: Partial<OfferedUpdate>): OfferedUpdate {
+  return { to: version(2), fromRevision: 1n, objects: [], removals: [], digest: new Uint8Array(32), ...change };
+}
+
+function removals(count: number, cause: RemovalCause): OfferedUpdate["removals"] {
+  return Array.from({ length: count }, (_, i) => ({ kind: "route" as const, id: route(`route-${i}`).id, cause }));
+}
+
+test("refuses a delta that removes more than half without a cause", () => {
+  const fate = (count: number): string | null =>
+    guardRefusal(held(20), update({ removals: removals(count, RemovalCause.UNSPECIFIED) }));
+  expect(fate(10)).toBeNull();
+  expect(fate(11)).toBe("it would remove 11 of 20 objects without a cause");
+});
+
+test("lets any number go that has a cause", () => {
+  for (const cause of [RemovalCause.DELETE, RemovalCause.PRUNE, RemovalCause.SUSPENSION, RemovalCause.CONSEQUENCE]) {
+    expect(guardRefusal(held(20), update({ removals: removals(19, cause) }))).toBeNull();
+  }
+});
+
+test("does not count removals of what is not held", () => {
+  const strangers = Array.from({ length: 50 }, (_, i) => ({
+    kind: "barrier" as const,
+    id: `stranger-${i}`,
+    cause: RemovalCause.UNSPECIFIED,
+  }));
+  expect(guardRefusal(held(20), update({ removals: strangers }))).toBeNull();
+});
+
+test("refuses a snapshot from which more than half is absent", () => {
+  const snapshot = (count: number): OfferedUpdate => update({ fromRevision: null, objects: routes(count) });
+  expect(guardRefusal(held(40), snapshot(20))).toBeNull();
+  expect(guardRefusal(held(40), snapshot(19))).toBe("it would remove 21 of 40 objects without a cause");
+  expect(guardRefusal(held(40), snapshot(0))).not.toBeNull();
+});
+
+test("lets a snapshot lack what it says was removed for a cause", () => {
+  const explained = update({ fromRevision: null, objects: [], removals: removals(39, RemovalCause.DELETE) });
+  expect(guardRefusal(held(40), explained)).toBeNull();
+  const unexplained = update({ fromRevision: null, objects: [], removals: removals(39, RemovalCause.UNSPECIFIED) });
+  expect(guardRefusal(held(40), unexplained)).not.toBeNull();
+});
+
+test("does not guard fewer than 20 objects", () => {
+  expect(guardRefusal(held(19), update({ fromRevision: null }))).toBeNull();
+  expect(guardRefusal(held(20), update({ fromRevision: null }))).not.toBeNull();
+});

@@ -1,0 +1,193 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempDisposable, rename } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { create } from "@bufbuild/protobuf";
+import { type ReportRequest, type ReportResponse, ReportResponseSchema } from "@helloway/proto/edge";
+import { expect, test } from "vitest";
+import type { Counters, RouteCounters } from "../relay/relay.ts";
+import { CorrectedClock } from "./corrected-clock.ts";
+import { Reporter } from "./reporter.ts";
+import { Spool } from "./spool.ts";
+import { collectedLog } from "./test/logs.ts";
+
+/** A control plane's side of reports: each boot's next number once. */
+class Receiver {
+  readonly applied: ReportRequest[] = [];
+  readonly #sequences = new Map<string, number>();
+  /** What happens to a call instead of its answer. */
+  fault: ((request: ReportRequest) => ServiceError | null) | null = null;
+
+  receive(request: ReportRequest): ReportResponse {
+    const last = this.#sequences.get(request.bootId) ?? 0;
+    const isNext = Number(request.sequence) === last + 1;
+    if (isNext) {
+      this.#sequences.set(request.bootId, last + 1);
+      this.applied.push(request);
+    }
+    return create(ReportResponseSchema, {
+      appliedSequence: BigInt(isNext ? last + 1 : last),
+      serverTimeMs: BigInt(Date.now()),
+    });
+  }
+
+  async send(request: ReportRequest): Promise<ReportResponse> {
+    const error = this.fault?.(request) ?? null;
+    // The call may have been applied, and only its answer lost.
+    const response = error !== null && error.code === status.INVALID_ARGUMENT ? null : this.receive(request);
+    if (error !== null) throw error;
+    return response ?? create(ReportResponseSchema);
+  }
+
+  sum(of: (request: ReportRequest) => bigint): number {
+    return Number(this.applied.reduce((all, request) => all + of(request), 0n));
+  }
+}
+
+function failure(code: status): ServiceError {
+  return Object.assign(new Error(`failed: ${code}`), { code, details: `failed: ${code}`, metadata: new Metadata() });
+}
+
+const empty = (): RouteCounters => ({ opened: 0, closed: {}, rxBytes: 0, txBytes: 0, backends: new Map() });
+
+interface Rig extends AsyncDisposable {
+  directory: string;
+  counters: Counters;
+  reporter: Reporter;
+  receiver: Receiver;
+  online: boolean;
+  bootId: string;
+  lines: Record<string, unknown>[];
+}
+
+async function rig(options: { directory?: string; receiver?: Receiver } = {}): Promise<Rig> {
+  const scratch = options.directory === undefined ? await mkdtempDisposable(join(tmpdir(), "helloway-reports-")) : null;
+  const directory = options.directory ?? scratch?.path ?? "";
+  const bootId = randomUUID();
+  const { log, lines } = collectedLog();
+  const spool = await Spool.open(join(directory, "spool"), bootId, log);
+  const receiver = options.receiver ?? new Receiver();
+  const counters: Counters = { accepted: 0, undecided: 0, routes: new Map([["a", empty()]]) };
+  const stop = new AbortController();
+  const self = { directory, counters, receiver, online: true, bootId, lines };
+  const reporter = new Reporter({
+    counters: async () => counters,
+    spool,
+    clock: new CorrectedClock(),
+    send: (request) => (made.online ? receiver.send(request) : null),
+    log,
+  });
+  const run = reporter.run(stop.signal);
+  const made: Rig = Object.assign(self, {
+    reporter,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await run;
+      await scratch?.remove();
+    },
+  });
+  return made;
+}
+
+test("delivers what was counted, in spans within one minute, once", async () => {
+  await using edge = await rig();
+  edge.reporter.connected(100);
+  for (let i = 1; i <= 5; i++) {
+    edge.counters.accepted = i * 10;
+    edge.counters.routes.get("a")!.opened = i * 10;
+    await expect.poll(() => edge.receiver.sum(({ accepted }) => accepted)).toBe(i * 10);
+  }
+  expect(edge.receiver.sum(({ routes }) => routes[0]?.opened ?? 0n)).toBe(50);
+  expect(edge.receiver.applied.map(({ sequence }) => Number(sequence))).toEqual(
+    edge.receiver.applied.map((_, i) => i + 1),
+  );
+  for (const { startMs, endMs, bootId } of edge.receiver.applied) {
+    expect(startMs).toBeLessThan(endMs);
+    expect(startMs / 60_000n).toBe((endMs - 1n) / 60_000n);
+    expect(bootId).toBe(edge.bootId);
+  }
+});
+
+test("reports at its first interval even if nothing happened, so that the boot before it is closed", async () => {
+  await using edge = await rig();
+  edge.reporter.connected(100);
+  await expect.poll(() => edge.receiver.applied).toHaveLength(1);
+  edge.counters.accepted = 1;
+  await expect.poll(() => edge.receiver.applied).toHaveLength(2);
+});
+
+test("loses and doubles nothing when answers are lost", async () => {
+  await using edge = await rig();
+  let calls = 0;
+  edge.receiver.fault = () => (++calls % 3 === 0 ? null : failure(status.UNAVAILABLE));
+  edge.reporter.connected(100);
+  for (let i = 1; i <= 3; i++) {
+    edge.counters.accepted = i;
+    await expect.poll(() => edge.receiver.sum(({ accepted }) => accepted), { timeout: 10_000 }).toBe(i);
+  }
+  expect(calls).toBeGreaterThan(edge.receiver.applied.length);
+}, 30_000);
+
+test("keeps what it counts while there is no session, and delivers it even by a later run, the old boot first", async () => {
+  await using edge = await rig();
+  edge.reporter.connected(100);
+  await expect.poll(() => edge.receiver.applied).toHaveLength(1);
+  edge.online = false;
+  edge.counters.accepted = 7;
+  await edge.reporter.finish(0);
+  expect(edge.receiver.applied).toHaveLength(1);
+  await using next = await rig({ directory: edge.directory, receiver: edge.receiver });
+  next.reporter.connected(100);
+  await expect.poll(() => edge.receiver.applied).toHaveLength(3);
+  const boots = edge.receiver.applied.map(({ bootId, sequence, accepted }) => [
+    bootId,
+    Number(sequence),
+    Number(accepted),
+  ]);
+  expect(boots).toEqual([
+    [edge.bootId, 1, 0],
+    [edge.bootId, 2, 7],
+    [next.bootId, 1, 0],
+  ]);
+});
+
+test("delivers the last report when it finishes", async () => {
+  await using edge = await rig();
+  edge.reporter.connected(60_000);
+  edge.counters.accepted = 3;
+  await edge.reporter.finish(5_000);
+  expect(edge.receiver.sum(({ accepted }) => accepted)).toBe(3);
+});
+
+test("does not wait to finish when there is nobody to deliver to", async () => {
+  await using edge = await rig();
+  edge.counters.accepted = 3;
+  await edge.reporter.finish(60_000);
+  expect(edge.receiver.applied).toEqual([]);
+});
+
+test("counts on while the spool cannot be written, and reports all of it once it can", async () => {
+  await using edge = await rig();
+  edge.reporter.connected(100);
+  await expect.poll(() => edge.receiver.applied).toHaveLength(1);
+  await rename(join(edge.directory, "spool"), join(edge.directory, "away"));
+  edge.counters.accepted = 5;
+  await expect.poll(() => edge.reporter.spoolError).toContain("ENOENT");
+  edge.counters.accepted = 9;
+  await rename(join(edge.directory, "away"), join(edge.directory, "spool"));
+  await expect.poll(() => edge.receiver.sum(({ accepted }) => accepted)).toBe(9);
+  expect(edge.reporter.spoolError).toBe("");
+  expect(edge.lines.filter(({ level }) => level === 50)).toHaveLength(1);
+});
+
+test("a report that is refused for ever does not hold up the next", async () => {
+  await using edge = await rig();
+  edge.receiver.fault = ({ accepted }) => (accepted === 1n ? failure(status.INVALID_ARGUMENT) : null);
+  edge.reporter.connected(100);
+  await expect.poll(() => edge.receiver.applied).toHaveLength(1);
+  edge.counters.accepted = 1;
+  await expect.poll(() => edge.lines.filter(({ level }) => level === 50)).toHaveLength(1);
+  edge.counters.accepted = 3;
+  await expect.poll(() => edge.receiver.sum(({ accepted }) => accepted)).toBe(2);
+});
