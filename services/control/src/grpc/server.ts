@@ -1,5 +1,7 @@
 // The gRPC port: edges enrol, connect and report here. It holds no state that another replica would need.
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { EdgeService } from "@helloway/proto/edge";
 import { type ServiceHandlers, toImplementation, toServiceDefinition } from "@helloway/proto/grpc";
@@ -31,8 +33,10 @@ export interface GrpcServerOptions {
   reportIntervalMs: number;
   now(): Date;
   log: GrpcLog;
-  /** "127.0.0.1:8081", "[::]:8081"; port 0: any. */
-  address: string;
+  /** An IP address. */
+  host: string;
+  /** 0: any. */
+  port: number;
 }
 
 export interface GrpcServer {
@@ -40,6 +44,8 @@ export interface GrpcServer {
   port: number;
   /** Everything that goes on in the background, until the signal; then streams have ended and what edges said is written. */
   run(signal: AbortSignal): Promise<void>;
+  /** Ends streams and calls and closes the port. Idempotent. */
+  stop(): Promise<void>;
 }
 
 /** A peer that vanished without a FIN is noticed within 15 s. */
@@ -129,10 +135,17 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   server.addService(toServiceDefinition(EdgeService), toImplementation(EdgeService, handlers, toLoggedStatus));
   const { provider } = identity;
   const credentials = grpc.experimental.createCertificateProviderServerCredentials(provider, provider, false);
-  const port = await bind(server, options.address, credentials);
+  const port = await bind(server, options, credentials);
+
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    guard.endStreams("stopping: the control plane is stopping");
+    return (stopped ??= shutdown(server));
+  };
 
   return {
     port,
+    stop,
     async run(signal) {
       const failed = new AbortController();
       const ended = AbortSignal.any([signal, failed.signal]);
@@ -144,8 +157,7 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
         await Promise.race([...background, writing, aborted(ended)]);
       } finally {
         failed.abort();
-        guard.endStreams("stopping: the control plane is stopping");
-        await shutdown(server);
+        await stop();
         await Promise.allSettled(streams);
         flushed.abort();
       }
@@ -154,10 +166,20 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   };
 }
 
-/** grpc-js binds every address that the name has and reports the failure of none in particular; the caller names one IP address. */
-function bind(server: grpc.Server, address: string, credentials: grpc.ServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+/** grpc-js tells of a failed bind in words only, so a listener of our own goes first and fails with the system's error. */
+async function bind(
+  server: grpc.Server,
+  { host, port }: { host: string; port: number },
+  credentials: grpc.ServerCredentials,
+): Promise<number> {
+  const probe = createServer();
+  probe.listen({ host, port });
+  await once(probe, "listening");
+  probe.close();
+  await once(probe, "close");
+  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return await new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
   });
 }
 
