@@ -6,10 +6,10 @@ export const devEnvironment = z.object({
   HELLOWAY_DATA_DIR: z.string().prefault(".helloway"),
   HELLOWAY_HTTP_ADDRESS: socketAddress.prefault("127.0.0.1:8080"),
   HELLOWAY_GRPC_ADDRESS: socketAddress.prefault("127.0.0.1:8081"),
-  HELLOWAY_EDGE_LISTEN: socketAddressList.prefault("127.0.0.1:8443"),
+  HELLOWAY_EDGE_LISTEN: socketAddressList,
   HELLOWAY_EDGE_ADMIN: socketAddress.prefault("127.0.0.1:9443"),
-  HELLOWAY_LOG_LEVEL: logLevel.prefault("warn"),
-  HELLOWAY_LOG_FORMAT: logFormat.prefault("pretty"),
+  HELLOWAY_LOG_LEVEL: logLevel,
+  HELLOWAY_LOG_FORMAT: logFormat,
 });
 
 /** What the processes get when nobody says otherwise: on a desk nobody waits for a drain or for the next minute's report. */
@@ -22,7 +22,7 @@ const devDefaults = {
 };
 
 /** The environment of the processes: the launcher's own, with the defaults of dev where a variable is unset or empty. */
-export function childEnvironment(env: NodeJS.ProcessEnv, dataDirectory: string): NodeJS.ProcessEnv {
+export function withDevDefaults(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const given = Object.entries(env).filter(([, value]) => value !== undefined && value !== "");
-  return { ...devDefaults, ...Object.fromEntries(given), HELLOWAY_DATA_DIR: dataDirectory };
+  return { ...devDefaults, ...Object.fromEntries(given) };
 }

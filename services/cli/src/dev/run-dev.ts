@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { prepareDataDirectory } from "@helloway/runtime/data-directory";
 import { lockDirectory } from "@helloway/runtime/directory-lock";
-import { readEnvironment } from "@helloway/runtime/environment";
 import { announceReady } from "@helloway/runtime/ready";
 import { type Child, startChild } from "./child-process.ts";
 import { describeRunning } from "./describe-running.ts";
-import { childEnvironment, devEnvironment } from "./dev-environment.ts";
+import { withDevDefaults } from "./dev-environment.ts";
+import { readDevConfig } from "./read-dev-config.ts";
 import { requireFreePorts } from "./require-free-ports.ts";
 import { startParts } from "./start-parts.ts";
 
@@ -15,7 +15,8 @@ import { startParts } from "./start-parts.ts";
  */
 export async function runDev(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
-  const config = readEnvironment(devEnvironment, env, { secrets: [] });
+  const devEnv = withDevDefaults(env);
+  const config = readDevConfig(devEnv);
   const dataDirectory = await prepareDataDirectory(config.HELLOWAY_DATA_DIR);
   await using _lock = await lockDirectory(dataDirectory, "dev");
   await requireFreePorts([
@@ -28,13 +29,12 @@ export async function runDev(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
   const children: Child[] = [];
   const lost = new AbortController();
   const ending = AbortSignal.any([signal, lost.signal]);
-  const childEnv = childEnvironment(env, dataDirectory);
   const start = (title: string, command: string, more: Readonly<Record<string, string>> = {}): Child => {
     const prefix = config.HELLOWAY_LOG_FORMAT === "json" ? "" : `${command} | `;
     const child = startChild({
       title,
       command,
-      env: { ...childEnv, ...more },
+      env: { ...devEnv, HELLOWAY_DATA_DIR: dataDirectory, ...more },
       onLine: (line) => process.stderr.write(`${prefix}${line}\n`),
       onLost: (error) => lost.abort(error),
     });
