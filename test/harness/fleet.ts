@@ -61,7 +61,7 @@ export const routeSpec = (spec: Partial<RouteSpec> & Pick<RouteSpec, "hostnames"
 
 /** @param now the clock of every context. */
 export async function createFleet(database: Database, now: () => Date = () => new Date()): Promise<Fleet> {
-  const sealing = createSealing("a key for tests, of 32 characters or more");
+  const sealing = createSealing("a-key-for-tests-of-32-characters-or-more");
   await ensureInstallation(database.db, { sealing, now: now() });
   const contextOf = (principal: Principal): Context => ({
     db: database.db,
