@@ -46,14 +46,13 @@ const create = createRoute({
 export function joinTokensApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(create, async (c) => {
-    // Without a body the schema, and with it its defaults, is not asked.
-    const { name, labels: given = {} }: Partial<z.output<typeof joinTokenCreate>> = c.req.valid("json");
+    // Without a body the schema, and with it its defaults, was not asked.
+    const { name, labels: given } = joinTokenCreate.parse(c.req.valid("json"));
     const { pool } = c.req.valid("param");
     return await respondOnce(c, deps, async (ctx) => {
       const { token, command, expiresAt } = await createJoinToken(ctx, {
         pool,
         labels: given,
-        controlAddress: deps.grpcPublicAddress,
         controlAddress: deps.grpcPublicAddress,
         ...(name ? { name } : {}),
       });

@@ -19,7 +19,7 @@ async function post(
     body,
     headers,
     duplex: "half",
-  } as RequestInit);
+  });
   const response = await app.fetch(request);
   return `${response.status} ${await response.text()}`;
 }

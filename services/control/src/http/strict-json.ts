@@ -40,41 +40,31 @@ function findAmbiguities(text: string): Problem[] {
 
   for (let at = 0; at < text.length; at++) {
     const frame = stack.at(-1);
-    switch (text[at]) {
-      case "{":
-      case "[":
-        if (stack.length === jsonDepthMax) {
-          report("too_deep", `Nested deeper than ${jsonDepthMax} levels.`);
-          return problems;
-        }
-        stack.push(
-          text[at] === "{"
-            ? { keys: new Set(), step: "", expectsKey: true }
-            : { keys: null, step: 0, expectsKey: false },
-        );
-        break;
-      case "}":
-      case "]":
-        stack.pop();
-        break;
-      case ",":
-        if (frame?.keys) frame.expectsKey = true;
-        else if (typeof frame?.step === "number") frame.step++;
-        break;
-      case '"': {
-        const end = endOfString(text, at);
-        const read = JSON.parse(text.slice(at, end + 1)) as string;
-        at = end;
-        if (frame?.keys && frame.expectsKey) {
-          frame.expectsKey = false;
-          frame.step = read;
-          if (frame.keys.has(read)) report("duplicate_key", "This key is there twice; which one is meant?");
-          if (read === "__proto__") report("forbidden_key", "This key is not allowed.");
-          frame.keys.add(read);
-        }
-        if (!read.isWellFormed()) report("bad_unicode", "Half of a surrogate pair stands alone.");
-        break;
+    const character = text.charAt(at);
+    if (character === "{" || character === "[") {
+      if (stack.length === jsonDepthMax) {
+        report("too_deep", `Nested deeper than ${jsonDepthMax} levels.`);
+        return problems;
       }
+      const isObject = character === "{";
+      stack.push({ keys: isObject ? new Set() : null, step: isObject ? "" : 0, expectsKey: isObject });
+    } else if (character === "}" || character === "]") {
+      stack.pop();
+    } else if (character === ",") {
+      if (frame?.keys) frame.expectsKey = true;
+      else if (typeof frame?.step === "number") frame.step++;
+    } else if (character === '"') {
+      const end = endOfString(text, at);
+      const read = JSON.parse(text.slice(at, end + 1)) as string;
+      at = end;
+      if (frame?.keys && frame.expectsKey) {
+        frame.expectsKey = false;
+        frame.step = read;
+        if (frame.keys.has(read)) report("duplicate_key", "This key is there twice; which one is meant?");
+        if (read === "__proto__") report("forbidden_key", "This key is not allowed.");
+        frame.keys.add(read);
+      }
+      if (!read.isWellFormed()) report("bad_unicode", "Half of a surrogate pair stands alone.");
     }
   }
   return problems;
