@@ -100,12 +100,8 @@ const environment = z
       .optional(),
     HELLOWAY_DRAIN_TIMEOUT: duration.prefault("5m"),
     HELLOWAY_DNS_SERVERS: socketAddressList
-      .transform((sockets, context) =>
-        sockets.map((socket) => {
-          const { address, port } = toListener(socket, context);
-          return formatSocketAddress({ host: address, port });
-        }),
-      )
+      .transform((sockets, context) => sockets.map((socket) => toListener(socket, context)))
+      .transform((servers) => servers.map(({ address, port }) => formatSocketAddress({ host: address, port })))
       .optional(),
     HELLOWAY_WORKERS: z
       .string()

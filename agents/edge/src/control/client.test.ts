@@ -14,6 +14,7 @@ import { kindNumber } from "./object-kind.ts";
 import { ServedTable } from "./served-table.ts";
 import { digestAfter } from "./table-digest.ts";
 import { TableStore } from "./table-store.ts";
+import type { TableVersion } from "./table-version.ts";
 import {
   type ControlPeer,
   type PeerOptions,
@@ -102,11 +103,14 @@ function wire(objects: readonly TableObject[]): { kind: ObjectKind; id: string; 
   return objects.map((object) => ({ ...object, kind: kindNumber(object.kind) }));
 }
 
-async function snapshot(
-  revision: number,
-  objects: readonly TableObject[],
-): Promise<Parameters<PeerSession["update"]>[0]> {
-  const digest = await digestAfter(null, { objects, removals: [] });
+interface Snapshot {
+  to: TableVersion;
+  objects: ReturnType<typeof wire>;
+  digest: Uint8Array;
+}
+
+async function snapshot(revision: number, objects: readonly TableObject[]): Promise<Snapshot> {
+  const digest = new Uint8Array(await digestAfter(null, { objects, removals: [] }));
   return { to: version(revision), objects: wire(objects), digest };
 }
 
@@ -165,7 +169,7 @@ test("takes deltas, says what it has after a restart, and goes on from there", a
   const session = await sessionOf(peer, 2);
   expect(session.hello).toMatchObject({ have: { revision: 4n }, digest: await delta(objects, late) });
   const removals = [{ kind: ObjectKind.ROUTE, id: late.id, cause: RemovalCause.DELETE }];
-  session.update({ to: version(5), fromRevision: 4n, removals, digest: (await snapshot(5, objects)).digest! });
+  session.update({ to: version(5), fromRevision: 4n, removals, digest: (await snapshot(5, objects)).digest });
   await expect.poll(() => ackOf(session, 5)).toMatchObject({ refusedWhole: "" });
   expect(edge.table.held?.objects.size).toBe(5);
 });
@@ -194,11 +198,11 @@ test("says with its digest that its table is another one, and serves the snapsho
   session.update(await snapshot(1, objects));
   await expect.poll(() => ackOf(session, 1)).toBeDefined();
   const repaired = await snapshot(2, [...objects, route("b")]);
-  session.update({ to: version(2), fromRevision: 1n, objects: wire([route("a")]), digest: repaired.digest! });
+  session.update({ to: version(2), fromRevision: 1n, objects: wire([route("a")]), digest: repaired.digest });
   await expect.poll(() => ackOf(session, 2)).toBeDefined();
-  expect(Buffer.from(ackOf(session, 2)!.digest)).not.toEqual(Buffer.from(repaired.digest!));
+  expect(Buffer.from(ackOf(session, 2)!.digest)).not.toEqual(Buffer.from(repaired.digest));
   session.update(repaired);
-  await expect.poll(() => Buffer.from(session.acks.at(-1)!.digest).equals(Buffer.from(repaired.digest!))).toBe(true);
+  await expect.poll(() => Buffer.from(session.acks.at(-1)!.digest).equals(Buffer.from(repaired.digest))).toBe(true);
 });
 
 test.each([

@@ -14,6 +14,8 @@ import { type AgentDescription, type SessionOptions, runSession } from "./sessio
 import type { ServedTable } from "./served-table.ts";
 
 const reconnectMs = { firstMs: 250, maxMs: 15_000 } as const;
+/** A session shorter than this is no reason to dial as if all were well. */
+const stableSessionMs = 5_000;
 const reportDeadlineMs = 10_000;
 
 /** Whether there is a session, and since when; without one also why the last attempt ended. */
@@ -61,23 +63,29 @@ export class ControlClient {
   /** Runs until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(reconnectMs);
+    let told = "";
     while (!signal.aborted) {
-      const reason = await this.#runOnce(backoff, signal);
+      const reason = await this.#runOnce(signal);
+      const { status } = this;
       this.#session = null;
       if (signal.aborted) break;
-      if (this.#status.connected || this.#status.reason !== reason) this.#tell(reason);
-      const since = this.#status.connected ? new Date() : this.#status.since;
-      this.#status = { connected: false, since, reason };
+      this.#status = { connected: false, since: status.connected ? new Date() : status.since, reason };
+      if (status.connected && Date.now() - status.since.getTime() >= stableSessionMs) {
+        backoff.reset();
+        told = "";
+      }
+      // Once for each reason, however often the attempt is repeated.
+      if (told !== reason) this.#tell(reason);
+      told = reason;
       await pause(backoff.nextMs(), signal);
     }
     this.#status = { connected: false, since: new Date(), reason: "stopping" };
   }
 
   /** One session from dialling to its end; why it ended. */
-  async #runOnce(backoff: Backoff, signal: AbortSignal): Promise<string> {
+  async #runOnce(signal: AbortSignal): Promise<string> {
     const { identity, address, agent, table, clock } = this.#options;
     const onWelcome = (welcome: Welcome): void => {
-      backoff.reset();
       this.#session = { client, welcome };
       this.#status = { connected: true, since: new Date() };
       this.#options.onWelcome(welcome);
@@ -93,7 +101,6 @@ export class ControlClient {
     }
   }
 
-  /** Said once for each reason, however often the attempt is repeated. */
   #tell(reason: string): void {
     const serving =
       this.#options.table.held === null ? "nothing to serve yet" : "serving goes on with the table as it is";

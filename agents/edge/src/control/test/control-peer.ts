@@ -22,7 +22,7 @@ import {
   KeyUsagesExtension,
   Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
-  X509Certificate,
+  type X509Certificate,
   X509CertificateGenerator,
 } from "@helloway/runtime/x509";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -108,7 +108,7 @@ export async function startPeer(options: PeerOptions, port = 0): Promise<Control
       call.on("data", (request) => {
         const { message } = request;
         if (message.case === "hello") sessions.push(openSession(call, message.value, options));
-        else if (message.case === "ack") sessions.at(-1)?.acks.push(message.value);
+        else if (message.case === "ack") sessions.at(-1)?.acks.push(plain(message.value));
       });
       call.on("end", () => call.end());
       call.on("error", () => undefined);
@@ -183,7 +183,7 @@ function openSession(call: Call, hello: Hello, options: PeerOptions): PeerSessio
   };
   call.write(create(ConnectResponseSchema, { message: { case: "welcome", value: welcome } }));
   const session: PeerSession = {
-    hello,
+    hello: plain(hello),
     acks: [],
     update: (fields) => void call.write(create(ConnectResponseSchema, { message: { case: "update", value: fields } })),
     end: () => call.end(),
@@ -191,6 +191,12 @@ function openSession(call: Call, hello: Hello, options: PeerOptions): PeerSessio
   };
   options.connect?.(session);
   return session;
+}
+
+/** With a digest that compares: received bytes are Buffers. */
+function plain<T extends { digest: Uint8Array }>(message: T): T {
+  message.digest = new Uint8Array(message.digest);
+  return message;
 }
 
 async function issueEdge(authority: TestAuthority, request: Uint8Array): Promise<X509Certificate> {
