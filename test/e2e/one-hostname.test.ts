@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type CountingBackend, startCountingBackend } from "../harness/counting-backend.ts";
 import { type Edge, type Installation, startInstallation } from "../harness/installation.ts";
 import { visit } from "../harness/tls-visit.ts";
@@ -32,7 +32,7 @@ describe("one hostname, from the API to a real client", () => {
       spec: { pool: "public", hostnames: ["app.shop.test"], backends: [{ address: backend.address }] },
     });
     expect(answer.status).toBe(201);
-    await expect.poll(async () => (await route()).status.state, { timeout: 10_000 }).toBe("live");
+    await vi.waitFor(async () => expect((await route()).status.state).toBe("live"), { timeout: 10_000 });
   });
   afterAll(async () => {
     await installation?.[Symbol.asyncDispose]();
@@ -48,7 +48,9 @@ describe("one hostname, from the API to a real client", () => {
 
   test("the route says which edge serves which revision, and the edge desired and applied", async () => {
     const body = await route();
-    expect(body.status.edges).toEqual([{ edge: "edge-1", revision: body.revision, accepted: true }]);
+    expect(body.status.edges).toHaveLength(1);
+    expect(body.status.edges[0]).toMatchObject({ edge: "edge-1", accepted: true });
+    expect(body.status.edges[0]?.revision).toBeGreaterThanOrEqual(body.revision);
     const answer = await installation.api<EdgeBody>("GET", "/edges/edge-1");
     expect(answer.body.status.state).toBe("up");
     expect(answer.body.status.applied.revision).toBe(answer.body.status.desired.revision);
