@@ -1,7 +1,7 @@
 // The one interceptor: whatever an edge calls but Enroll is authorised here, by the serial of its certificate, its validity and what
 // the database says of it. Unary calls when they begin; streams when they begin and every few seconds for as long as they last.
 //
-// Fail closed: when no review has succeeded for streamAgeMaxMs the streams end (UNAVAILABLE), for nobody would hear of a revocation.
+// Fail closed: when no review has succeeded for 10 s the streams end (UNAVAILABLE), for nobody would hear of a revocation.
 import { setInterval as ticks } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import { EdgeService } from "@helloway/proto/edge";
@@ -14,10 +14,16 @@ import { toStatus } from "./to-status.ts";
 
 const needNoCertificate: ReadonlySet<string> = new Set([methodPath(EdgeService.method.enroll)]);
 
-/** A revocation is to reach a stream within 5 s, the query included. */
-const reviewIntervalMs = 4_000;
-const streamAgeMaxMs = 10_000;
-const tickMs = 1_000;
+export interface StreamLimits {
+  /** How often streams are reviewed: a revocation is to reach them within 5 s, the query included. */
+  reviewIntervalMs: number;
+  /** How long streams go on without a review that succeeded. */
+  unreviewedMaxMs: number;
+}
+
+const defaultLimits: StreamLimits = { reviewIntervalMs: 4_000, unreviewedMaxMs: 10_000 };
+/** How exactly both are kept. */
+const tickMs = 500;
 
 /** A call that was let in. */
 export interface GuardedCall {
@@ -32,6 +38,7 @@ export interface EdgeGuardDependencies {
   authorise(serial: string): Promise<EdgeAuthorisation>;
   review(sessions: readonly OpenSession[]): Promise<SessionVerdict[]>;
   log: GrpcLog;
+  limits?: StreamLimits | undefined;
 }
 
 export interface EdgeGuard {
@@ -59,7 +66,8 @@ const refusals: Record<Extract<SessionVerdict, { goesOn: false }>["code"], strin
   superseded: "the edge has opened a newer session",
 };
 
-export function createEdgeGuard({ authorise, review, log }: EdgeGuardDependencies): EdgeGuard {
+export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard {
+  const { authorise, review, log, limits = defaultLimits } = dependencies;
   const streams = new Set<Stream>();
   // By the metadata object that the handler gets: nothing in it that a client sends can be mistaken for this.
   const letIn = new WeakMap<grpc.Metadata, GuardedCall>();
@@ -157,11 +165,11 @@ export function createEdgeGuard({ authorise, review, log }: EdgeGuardDependencie
       try {
         for await (const _ of ticks(tickMs, undefined, { signal })) {
           const now = performance.now();
-          if (now - reviewedAt > streamAgeMaxMs && streams.size > 0) {
+          if (now - reviewedAt > limits.unreviewedMaxMs && streams.size > 0) {
             log.error({ streams: streams.size }, "the database was not read for 10 s; ending the streams of all edges");
             endStreams("database_unavailable: the control plane cannot read its database");
           }
-          if (reviewing !== null || now - beganAt < reviewIntervalMs) continue;
+          if (reviewing !== null || now - beganAt < limits.reviewIntervalMs) continue;
           beganAt = now;
           reviewing = reviewStreams()
             .then(

@@ -16,7 +16,7 @@ import { applyReport } from "../fleet/reports.ts";
 import { closeSession, openSession, reviewSessions } from "../fleet/session.ts";
 import { readDelta, readSnapshot } from "../fleet/table-reads.ts";
 import { createAckWriter } from "./ack-writer.ts";
-import { createEdgeGuard } from "./edge-guard.ts";
+import { type StreamLimits, createEdgeGuard } from "./edge-guard.ts";
 import { serveEdgeStream } from "./edge-stream.ts";
 import { createEncodedUpdates } from "./encoded-updates.ts";
 import type { GrpcLog } from "./grpc-log.ts";
@@ -37,6 +37,7 @@ export interface GrpcServerOptions {
   host: string;
   /** 0: any. */
   port: number;
+  streamLimits?: StreamLimits;
 }
 
 export interface GrpcServer {
@@ -69,6 +70,7 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
     authorise: (serial) => authoriseEdge(db, { serial, now: now() }),
     review: (sessions) => reviewSessions(db, { sessions, now: now() }),
     log,
+    limits: options.streamLimits,
   });
   const acks = createAckWriter((batch) => recordAcknowledgements(db, { acks: batch, now: now() }), log);
   const streams = new Set<Promise<void>>();
