@@ -2,7 +2,7 @@
 // the rules allow.
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { Peer } from "../../harness/peer.ts";
+import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";

@@ -59,14 +59,14 @@ class NodeRelay implements Relay {
   #accept(socket: Socket, listener: ListenerAddress): void {
     const source = unmapped(socket.remoteAddress ?? "");
     const sourcePort = socket.remotePort ?? 0;
-    const address = unmapped(socket.localAddress ?? listener.address);
+    const localAddress = (): string => unmapped(socket.localAddress ?? listener.address);
     const connection = new Connection(this.#core, {
       socket,
       sequence: ++this.#sequence,
       listener: formatSocket(listener),
       source,
       sourcePort,
-      origin: this.#core.upstreams.judge({ source, sourcePort, address, port: listener.port }),
+      origin: this.#core.upstreams.judge(source, sourcePort, localAddress, listener.port),
     });
     connection.start(this.#feed.table);
   }

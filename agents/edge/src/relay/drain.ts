@@ -3,6 +3,7 @@
 //
 // The last part of the time, at most a second, is left for the flush of what was closed last.
 import type { Connection } from "./connection/connection.ts";
+import { TIMER_MAX_MS } from "./connection/timer-max.ts";
 
 const FLUSH_MS = 1_000;
 const STEP_MIN_MS = 20;
@@ -60,6 +61,6 @@ export class Drain {
   #after(ms: number, step: () => void): void {
     if (this.#timer) clearTimeout(this.#timer);
     if (ms <= 0) return step();
-    this.#timer = setTimeout(step, ms);
+    this.#timer = setTimeout(step, Math.min(ms, TIMER_MAX_MS));
   }
 }

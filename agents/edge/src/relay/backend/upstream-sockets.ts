@@ -53,11 +53,14 @@ export class UpstreamSockets {
     return upstream;
   }
 
-  /** What the addresses of an accepted connection say, v4-mapped ones unmapped. */
-  judge(accepted: { source: string; sourcePort: number; address: string; port: number }): Acceptance {
-    const upstream = this.#sockets.get(`${accepted.source} ${accepted.sourcePort}`);
+  /**
+   * What the addresses of an accepted connection say, v4-mapped ones unmapped.
+   * @param localAddress where it was accepted; asked for only when it matters, because it costs a system call.
+   */
+  judge(source: string, sourcePort: number, localAddress: () => string, localPort: number): Acceptance {
+    const upstream = this.#sockets.get(`${source} ${sourcePort}`);
     if (!upstream) return other;
-    const same = upstream.remoteAddress === accepted.address && upstream.remotePort === accepted.port;
+    const same = upstream.remotePort === localPort && upstream.remoteAddress === localAddress();
     return same ? { kind: "loop" } : { kind: "suspect", upstream };
   }
 

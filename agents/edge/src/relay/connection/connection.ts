@@ -24,8 +24,10 @@ import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
 import { Copy } from "./copy.ts";
 import type { RelayCore } from "./relay-core.ts";
 import { safely } from "./safely.ts";
+import { ReceivedBytes } from "./received-bytes.ts";
 import { SocketBytes } from "./socket-bytes.ts";
 import { sourceKey } from "./source.ts";
+import { TIMER_MAX_MS } from "./timer-max.ts";
 import type { Undecided } from "./undecided-budget.ts";
 
 /** How long and how much a refused client may go on sending before the socket is destroyed. */
@@ -38,9 +40,9 @@ type State =
   /** Nothing is decided, nothing was read. */
   | { kind: "accepted" }
   /** Bytes of the hello are coming in. */
-  | { kind: "hello"; parser: HelloParser; received: Uint8Array[] }
+  | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
   /** The route is decided; what the client goes on sending is kept for the backend. */
-  | { kind: "dialling"; dial: Dial; received: Uint8Array[]; bytes: number; ended: boolean }
+  | { kind: "dialling"; dial: Dial; received: ReceivedBytes; ended: boolean }
   /** A backend has everything received; also while our own cut is flushed. */
   | { kind: "forwarding"; copy: Copy }
   /** Refused; the alert and a FIN are on their way. */
@@ -108,8 +110,12 @@ export class Connection implements Undecided, OpenTraffic {
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
     if (!table) return this.#refuse("no_table", alerts.internalError);
     const { helloTimeoutMs, helloBytesMax } = table.settings;
-    this.#state = { kind: "hello", parser: new HelloParser({ handshakeBytesMax: helloBytesMax }), received: [] };
-    this.#timer = setTimeout(() => this.#refuse("hello_timeout", null), helloTimeoutMs);
+    this.#state = {
+      kind: "hello",
+      parser: new HelloParser({ handshakeBytesMax: helloBytesMax }),
+      received: new ReceivedBytes(),
+    };
+    this.#timer = setTimeout(() => this.#refuse("hello_timeout", null), Math.min(helloTimeoutMs, TIMER_MAX_MS));
   }
 
   #clientData(chunk: Buffer): void {
@@ -118,15 +124,14 @@ export class Connection implements Undecided, OpenTraffic {
       case "forwarding":
         return state.copy.clientData(chunk);
       case "hello":
-        state.received.push(chunk);
+        state.received.append(chunk);
         this.#core.budget.grow(this, chunk.length);
         // The budget may just have taken this very connection.
         if (this.#state === state) this.#judge(state.parser.push(chunk), state.received);
         return;
       case "dialling":
-        state.received.push(chunk);
-        state.bytes += chunk.length;
-        if (state.bytes >= DIALLING_BYTES_MAX) this.#client.pause();
+        state.received.append(chunk);
+        if (state.received.length >= DIALLING_BYTES_MAX) this.#client.pause();
         return;
       case "discarding":
         state.left -= chunk.length;
@@ -137,14 +142,14 @@ export class Connection implements Undecided, OpenTraffic {
     }
   }
 
-  #judge(verdict: HelloVerdict, received: Uint8Array[]): void {
+  #judge(verdict: HelloVerdict, received: ReceivedBytes): void {
     if (verdict.kind === "incomplete") return;
     if (verdict.kind === "rejected") return this.#refuse(verdict.rejection.reason, verdict.rejection.alert);
     const hello = verdict.hello;
     this.#hello = hello;
     this.#helloAt = performance.now();
     const { origin } = this.#accepted;
-    if (origin.kind === "suspect" && origin.upstream.isEcho(oneBuffer(received))) return this.#refuse("loop", null);
+    if (origin.kind === "suspect" && origin.upstream.isEcho(received.bytes())) return this.#refuse("loop", null);
     const table = this.#core.table();
     if (!table) return this.#refuse("no_table", alerts.internalError);
     const decision = decideRoute(table, hello);
@@ -152,7 +157,7 @@ export class Connection implements Undecided, OpenTraffic {
     this.#dial(decision.route, received);
   }
 
-  #dial(route: ServedRoute, received: Uint8Array[]): void {
+  #dial(route: ServedRoute, received: ReceivedBytes): void {
     this.#decided(route);
     this.#core.budget.remove(this);
     const counters = this.#counters!;
@@ -164,8 +169,7 @@ export class Connection implements Undecided, OpenTraffic {
         this.#refuse(reason, alerts.internalError);
       },
     });
-    const bytes = received.reduce((sum, each) => sum + each.length, 0);
-    this.#state = { kind: "dialling", dial, received, bytes, ended: false };
+    this.#state = { kind: "dialling", dial, received, ended: false };
     dial.start();
   }
 
@@ -179,7 +183,7 @@ export class Connection implements Undecided, OpenTraffic {
     const counters = this.#core.traffic.backend(this.#counters!, backend.key);
     counters.opened++;
     this.#backend = { key: backend.key, counters };
-    const received = oneBuffer(state.received);
+    const received = state.received.bytes();
     own?.said(received);
     const client = { socket: this.#client, bytes: this.#bytes };
     const upstream = { socket, bytes: new SocketBytes(socket) };
@@ -333,8 +337,4 @@ export class Connection implements Undecided, OpenTraffic {
 /** RFC 9846, section 6: a fatal alert in a record of version 3.3. */
 function alertRecord(alert: Alert): Uint8Array {
   return Uint8Array.of(0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert);
-}
-
-function oneBuffer(chunks: readonly Uint8Array[]): Uint8Array {
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

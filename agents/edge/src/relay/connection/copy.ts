@@ -17,13 +17,12 @@ import type { RouteTimeouts } from "../table/served-route.ts";
 import { resetSocket } from "./reset-socket.ts";
 import { safely } from "./safely.ts";
 import type { SocketBytes } from "./socket-bytes.ts";
+import { TIMER_MAX_MS } from "./timer-max.ts";
 
 /** How long our own cut waits for its flush and FIN. */
 const CUT_FLUSH_MS = 1_000;
 const WATCH_STEPS = 8;
 const WATCH_MIN_MS = 10;
-/** The longest a timer of Node's can wait. */
-const TIMER_MAX_MS = 0x7fff_ffff;
 
 interface Side {
   readonly socket: Socket;

@@ -1,0 +1,37 @@
+/** A second piece makes it a buffer of its own, of at least this. */
+const CAPACITY_MIN = 1_024;
+
+/**
+ * What a client has sent so far, kept for the backend as one piece. Pieces are copied together, never kept one by one: a
+ * buffer object costs hundreds of bytes, and a client may send single ones.
+ */
+export class ReceivedBytes {
+  #buffer: Buffer = Buffer.alloc(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The memory stays the caller's until the next append(). */
+  append(piece: Buffer): void {
+    if (this.#length === 0) {
+      this.#buffer = piece;
+      this.#length = piece.length;
+      return;
+    }
+    const length = this.#length + piece.length;
+    if (length > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(CAPACITY_MIN, 2 * length));
+      this.#buffer.copy(grown, 0, 0, this.#length);
+      this.#buffer = grown;
+    }
+    piece.copy(this.#buffer, this.#length);
+    this.#length = length;
+  }
+
+  /** Valid until the next append(). */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
