@@ -17,10 +17,13 @@ export function runProcess(name: string, main: (signal: AbortSignal) => Promise<
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  process.once("disconnect", () => {
+  const onOrphaned = (): void => {
     controller.abort();
     setTimeout(() => process.exit(1), orphanEndTimeoutMs).unref();
-  });
+  };
+  process.once("disconnect", onOrphaned);
+  // The parent may have gone while this process was still loading; without a channel at all this is undefined.
+  if (process.connected === false) onOrphaned();
   // Whoever read our output may end first; that must not end us half way.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => undefined);

@@ -58,8 +58,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await dev.kill("SIGKILL");
-  await expect.poll(() => processesWith("HELLOWAY_DATA_DIR", dataDirectory)).toEqual([]);
+  await dev.kill();
   await rm(dataDirectory, { recursive: true });
 });
 
@@ -133,7 +132,7 @@ describe("Ctrl-C and a second start", () => {
       token: await readFile(join(dataDirectory, "admin-token"), "utf8"),
       certificate: await readFile(join(dataDirectory, "demo/one.localhost.pem"), "utf8"),
       edges: await edgeNames(),
-      route: await api(dev, "GET", "/teams/demo/routes/one"),
+      route: await routeOne(),
     };
     expect(await dev.kill("SIGINT")).toEqual({ code: 0, signal: null });
     expect(processesWith("HELLOWAY_DATA_DIR", dataDirectory)).toEqual([]);
@@ -145,7 +144,7 @@ describe("Ctrl-C and a second start", () => {
       token: await readFile(join(dataDirectory, "admin-token"), "utf8"),
       certificate: await readFile(join(dataDirectory, "demo/one.localhost.pem"), "utf8"),
       edges: await edgeNames(),
-      route: await api(dev, "GET", "/teams/demo/routes/one"),
+      route: await routeOne(),
     }).toEqual(before);
     expect(await runPrinted("curl")).toContain("demo backend one.localhost");
   });
@@ -183,4 +182,10 @@ describe("Ctrl-C and a second start", () => {
 async function edgeNames(): Promise<string[]> {
   const { body } = await api(dev, "GET", "/edges");
   return (body as { items: { name: string }[] }).items.map(({ name }) => name);
+}
+
+/** Without its status: the table has other revisions once other things have changed. */
+async function routeOne(): Promise<unknown> {
+  const { body } = await api(dev, "GET", "/teams/demo/routes/one");
+  return { ...(body as object), status: null };
 }

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { registerQuickResolution } from "./quick-resolution.ts";
 import { readVersion } from "./version.ts";
 
 const description = `Routes TLS by the name in the ClientHello, without terminating it, across a fleet of edges.`;
@@ -30,6 +31,7 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
 
   subcommand(program, "control", "run the control plane: the HTTP API and the gRPC port that edges connect to").action(
     async () => {
+      registerQuickResolution();
       const [{ runProcess }, { runControl }] = await Promise.all([
         import("@helloway/runtime/run-process"),
         import("@helloway/control/main"),
