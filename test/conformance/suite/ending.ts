@@ -94,24 +94,26 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("does not count time with a pending write as idle, and never stalls one that goes on", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { idleMs: 150, writeStallMs: 1_500 } });
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 200, writeStallMs: 60_000 } });
       const { client, upstream } = await forwarded(engine, backend);
-      const body = Buffer.alloc(64 * 1024 * 1024);
+      // More than the kernel's buffers hold, so that a write stays pending as long as the client does not read.
+      const body = Buffer.alloc(96 * 1024 * 1024);
+      client.socket.pause();
       upstream.send(body);
-      // Reads a little, then nothing for longer than idle, over and over; the clock of the pauses is another connection that idles out.
-      for (let i = 0; i < 4; i++) {
-        await client.bytes(client.receivedBytes + 1);
-        client.socket.pause();
+      // The clock: further connections that run into the idle time one after the other.
+      for (let i = 1; i <= 3; i++) {
         const clock = await forwarded(engine, backend);
         await clock.client.over();
         clock.client.end();
         clock.upstream.end();
-        client.socket.resume();
+        await engine.closes(name, { idle_timeout: i });
       }
+      expect((await engine.route(name))!.opened).toBe(4);
+      client.socket.resume();
       await client.bytes(body.length);
       client.end();
       upstream.end();
-      await engine.closes(name, { client_closed: 1, idle_timeout: 4 });
+      await expect.poll(() => engine.records.length).toBe(4);
       expect((await engine.route(name))!.txBytes).toBe(body.length);
     });
 

@@ -6,6 +6,7 @@
 import { connect, type Socket } from "node:net";
 import type { Address } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
+import { safely } from "../connection/safely.ts";
 import type { BackendCounters } from "../relay.ts";
 import type { ServedBackend, ServedRoute } from "../table/served-route.ts";
 import type { BackendResolver } from "./backend-resolver.ts";
@@ -25,6 +26,8 @@ export interface DialShared {
 }
 
 export interface DialOwner {
+  /** Gets what a defect throws. */
+  bug(error: unknown): void;
   counters(backend: ServedBackend): BackendCounters;
   /** The socket has no listener but one for errors that it reports to onError until that is replaced. */
   connected(upstream: Connected): void;
@@ -116,16 +119,18 @@ export class Dial {
   #resolve(backend: ServedBackend): void {
     const cached = this.#shared.resolver.cached(backend.host);
     if (cached) return this.#resolved(backend, cached);
-    this.#resolveTimer = setTimeout(() => {
+    const timedOut = this.#safely(() => {
       this.#failure = { reason: "connect_timeout", detail: `${backend.host} was not resolved in time` };
       this.#fail();
-    }, this.#deadline - performance.now());
-    void this.#shared.resolver.resolve(backend.host).then((addresses) => {
+    });
+    this.#resolveTimer = setTimeout(timedOut, this.#deadline - performance.now());
+    const answered = this.#safely((addresses: readonly Address[]) => {
       if (this.#over) return;
       if (this.#resolveTimer) clearTimeout(this.#resolveTimer);
       this.#resolveTimer = null;
       this.#resolved(backend, addresses);
     });
+    void this.#shared.resolver.resolve(backend.host).then(answered);
   }
 
   #resolved(backend: ServedBackend, addresses: readonly Address[]): void {
@@ -164,18 +169,21 @@ export class Dial {
       own = this.#shared.upstreams.add(socket, address.text, backend.port);
     });
     const timeoutMs = Math.min(this.#route.timeouts.connectMs, this.#deadline - performance.now());
-    const timer = setTimeout(() => {
-      this.#failed(socket, "connect_timeout", `${key} did not answer in ${Math.round(timeoutMs)} ms`);
-    }, timeoutMs);
+    const late = `${key} did not answer in ${Math.round(timeoutMs)} ms`;
+    const timer = setTimeout(
+      this.#safely(() => this.#failed(socket, "connect_timeout", late)),
+      timeoutMs,
+    );
     this.#attempt = { socket, backend, timer };
-    socket.on("error", (error) => this.#failed(socket, "connect_failed", error.message));
-    socket.once("connect", () => {
+    const failed = this.#safely((error: Error) => this.#failed(socket, "connect_failed", error.message));
+    const connected = this.#safely(() => {
       if (this.#attempt?.socket !== socket) return;
       clearTimeout(timer);
       this.#attempt = null;
       this.#over = true;
       this.#owner.connected({ socket, own, backend });
     });
+    socket.on("error", failed).once("connect", connected);
     return true;
   }
 
@@ -188,6 +196,10 @@ export class Dial {
     this.#owner.counters(attempt.backend).failures++;
     this.#failure = { reason, detail };
     this.#next();
+  }
+
+  #safely<A extends unknown[]>(step: (...args: A) => void): (...args: A) => void {
+    return safely((error) => this.#owner.bug(error), step);
   }
 
   #fail(): void {

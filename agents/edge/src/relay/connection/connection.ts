@@ -104,6 +104,10 @@ export class Connection implements Undecided, OpenTraffic {
 
   /** @param table null: there is none. */
   start(table: Table | null): void {
+    safely(this.#bug, () => this.#start(table))();
+  }
+
+  #start(table: Table | null): void {
     const { origin } = this.#accepted;
     if (origin.kind === "loop") return this.#refuse("loop", null);
     this.#core.budget.add(this);
@@ -115,7 +119,7 @@ export class Connection implements Undecided, OpenTraffic {
       parser: new HelloParser({ handshakeBytesMax: helloBytesMax }),
       received: new ReceivedBytes(),
     };
-    this.#timer = setTimeout(() => this.#refuse("hello_timeout", null), Math.min(helloTimeoutMs, TIMER_MAX_MS));
+    this.#setTimer(() => this.#refuse("hello_timeout", null), helloTimeoutMs);
   }
 
   #clientData(chunk: Buffer): void {
@@ -162,6 +166,7 @@ export class Connection implements Undecided, OpenTraffic {
     this.#core.budget.remove(this);
     const counters = this.#counters!;
     const dial = new Dial(this.#core, route, {
+      bug: this.#bug,
       counters: (backend) => this.#core.traffic.backend(counters, backend.key),
       connected: (connected) => this.#forward(connected),
       failed: (reason, detail) => {
@@ -187,9 +192,10 @@ export class Connection implements Undecided, OpenTraffic {
     own?.said(received);
     const client = { socket: this.#client, bytes: this.#bytes };
     const upstream = { socket, bytes: new SocketBytes(socket) };
-    const copy = new Copy(client, upstream, this.#route!.timeouts, this.#acceptedAt, (reason) => this.#close(reason));
+    const onEnd = (reason: CloseReason): void => this.#close(reason);
+    const copy = new Copy(client, upstream, this.#route!.timeouts, this.#acceptedAt, onEnd, this.#bug);
     this.#state = { kind: "forwarding", copy };
-    copy.start(received, state.ended, this.#bug);
+    copy.start(received, state.ended);
   }
 
   /** The connection is no longer undecided: it counts at its route, or as one without. */
@@ -210,9 +216,13 @@ export class Connection implements Undecided, OpenTraffic {
       this.#core.budget.add(this);
     } else this.#core.budget.releaseBytes(this);
     this.#bytes.end(alertRecord(alert));
-    if (this.#client.readableEnded) this.#client.once("finish", () => this.#close(reason));
+    if (this.#client.readableEnded)
+      this.#client.once(
+        "finish",
+        safely(this.#bug, () => this.#close(reason)),
+      );
     this.#client.resume();
-    this.#timer = setTimeout(() => this.#close(reason), DISCARD_MS);
+    this.#setTimer(() => this.#close(reason), DISCARD_MS);
   }
 
   #clientEnded(): void {
@@ -283,11 +293,12 @@ export class Connection implements Undecided, OpenTraffic {
     this.#core.budget.remove(this);
     this.#bytes.sample();
     this.#core.traffic.close(this.#counters!, this, reason);
-    if (this.#core.onClose) this.#core.onClose(connectionRecord(this.#facts(reason)));
     this.#core.ended(this);
     if (state.kind === "dialling") state.dial.abort();
     // The sockets of a copy are its own to end.
     if (state.kind !== "forwarding") this.#client.destroy();
+    // Last, so that nothing of the above is missing when it throws.
+    if (this.#core.onClose) this.#core.onClose(connectionRecord(this.#facts(reason)));
   }
 
   #facts(reason: CloseReason): ConnectionFacts {
@@ -310,6 +321,10 @@ export class Connection implements Undecided, OpenTraffic {
 
   #id(): string {
     return `${this.#core.bootId}-${this.#accepted.sequence}`;
+  }
+
+  #setTimer(step: () => void, ms: number): void {
+    this.#timer = setTimeout(safely(this.#bug, step), Math.min(ms, TIMER_MAX_MS));
   }
 
   #clearTimer(): void {

@@ -23,16 +23,18 @@ test("holds at most 256 KiB a direction, whoever stops reading", { timeout: 30_0
   let reason: string | null = null;
   const near = { socket: client.near, bytes: new SocketBytes(client.near) };
   const far = { socket: upstream.near, bytes: new SocketBytes(upstream.near) };
-  const copy = new Copy(near, far, timeouts, performance.now(), (each) => {
+  const ended = (each: string): void => {
     reason = each;
-  });
+  };
+  const bug = (error: unknown): never => {
+    throw error;
+  };
+  const copy = new Copy(near, far, timeouts, performance.now(), ended, bug);
   client.near
     .on("data", (chunk: Buffer) => copy.clientData(chunk))
     .on("end", () => copy.clientEnded())
     .on("error", (error: Error) => copy.clientFailed(error));
-  copy.start(Buffer.from("hello"), false, (error) => {
-    throw error;
-  });
+  copy.start(Buffer.from("hello"), false);
 
   let most = 0;
   let watching = true;

@@ -42,6 +42,11 @@ export class Copy {
   readonly #timeouts: RouteTimeouts;
   readonly #openedAt: number;
   readonly #onEnd: (reason: CloseReason) => void;
+  readonly #bug: (error: unknown) => void;
+  readonly #checkSafely = safely(
+    (error) => this.#bug(error),
+    () => this.#check(),
+  );
   #activeAt: number;
   #timer: NodeJS.Timeout | null = null;
   #dueAt = Infinity;
@@ -52,6 +57,7 @@ export class Copy {
   /**
    * @param openedAt when the connection was accepted; performance.now().
    * @param onEnd called once; both sockets are then closed or closing.
+   * @param bug gets what a defect throws; the owner then aborts.
    */
   constructor(
     client: { socket: Socket; bytes: SocketBytes },
@@ -59,20 +65,20 @@ export class Copy {
     timeouts: RouteTimeouts,
     openedAt: number,
     onEnd: (reason: CloseReason) => void,
+    bug: (error: unknown) => void,
   ) {
     this.#client = side(client.socket, client.bytes);
     this.#upstream = side(upstream.socket, upstream.bytes);
     this.#timeouts = timeouts;
     this.#openedAt = openedAt;
     this.#onEnd = onEnd;
+    this.#bug = bug;
     this.#activeAt = performance.now();
   }
 
-  /**
-   * Replays what the client sent so far in one write, then forwards. The owner passes on the client's data, end and error.
-   * @param bug gets what a defect throws; the owner then aborts.
-   */
-  start(received: Uint8Array, clientEnded: boolean, bug: (error: unknown) => void): void {
+  /** Replays what the client sent so far in one write, then forwards. The owner passes on the client's data, end and error. */
+  start(received: Uint8Array, clientEnded: boolean): void {
+    const bug = this.#bug;
     const client = this.#client;
     const upstream = this.#upstream;
     upstream.socket
@@ -269,7 +275,7 @@ export class Copy {
   #setTimer(waitMs: number): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#dueAt = performance.now() + waitMs;
-    this.#timer = setTimeout(() => this.#check(), Math.min(Math.ceil(waitMs), TIMER_MAX_MS));
+    this.#timer = setTimeout(this.#checkSafely, Math.min(Math.ceil(waitMs), TIMER_MAX_MS));
   }
 }
 
