@@ -10,6 +10,7 @@ import {
   socketAddress,
   url,
 } from "@helloway/runtime/environment-fields";
+import pg from "pg";
 import { z } from "zod";
 
 /** What the control plane runs with. Frozen. */
@@ -40,13 +41,23 @@ const listenAddress = socketAddress.refine(({ host }) => isIP(host) !== 0, {
   error: "must have an IP address to listen on, for example 127.0.0.1:8080 or [::]:8080",
 });
 
-const postgresUrl = secret.refine((text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol), {
-  error: "must be a postgres:// URL",
+const postgresUrl = secret.refine(isPostgresUrl, {
+  error: "must be a postgres:// URL, for example postgres://user:password@db.example:5432/helloway",
 });
 
 const secretKey = secret.refine((text) => text.split(",").every((key) => key.trim().length >= secretLengthMin), {
   error: `every key in it must have at least ${secretLengthMin} characters: \`openssl rand -base64 32\` makes one`,
 });
+
+/** As libpq reads it: the URL of a Unix socket has nothing between the user and the path, which URL itself refuses. */
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(text)) return false;
+  try {
+    return new pg.Client({ connectionString: text }).database !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** Known to the outside, and not acted on by this version: accepting it would pretend. */
 const unsupported = z.undefined({ error: "is not supported by this version: unset it" }).optional();

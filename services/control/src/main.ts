@@ -1,7 +1,6 @@
 // The control plane as one process. Everything is built here by hand, in the order in which the parts need each other; one signal ends
 // all of it, in the opposite order.
 import { existsSync } from "node:fs";
-import { isIP } from "node:net";
 import { join } from "node:path";
 import { prepareDataDirectory } from "@helloway/runtime/data-directory";
 import { lockDirectory } from "@helloway/runtime/directory-lock";
@@ -11,6 +10,7 @@ import { announceReady } from "@helloway/runtime/ready";
 import { ToldError } from "@helloway/runtime/told-error";
 import { ensureAdminToken } from "./admin-token-file.ts";
 import { type ControlConfig, readControlConfig, textOf } from "./config.ts";
+import { databaseSockets } from "./database-sockets.ts";
 import type { Database } from "./db/database.ts";
 import { openEmbedded } from "./db/embedded.ts";
 import { migrate } from "./db/migrate.ts";
@@ -73,7 +73,7 @@ async function run(config: ControlConfig, signal: AbortSignal): Promise<void> {
   const grpc = stack.adopt(await listenGrpc(), (server) => server.stop());
   const grpcAddress = textOf({ host: config.grpc.host, port: grpc.port });
   const http = stack.adopt(await listenHttp(), (server) => server.stop());
-  await registerControlSockets(db, { sockets: ownSockets(config, grpcAddress, http.address), now: now() });
+  await registerControlSockets(db, { sockets: await ownSockets(config, grpcAddress, http.address), now: now() });
 
   log.info(
     { installation: id, http: http.address, grpc: grpcAddress, database: database.kind },
@@ -134,17 +134,14 @@ async function openDatabase(config: ControlConfig, embeddedDirectory: string): P
   return await openEmbedded(embeddedDirectory);
 }
 
-/** What no backend may be. A database that is given by name is not among them: the API resolves nothing. */
-function ownSockets(config: ControlConfig, grpc: string, http: string): ControlSocket[] {
-  const sockets = [
-    { ...addressOf(grpc), purpose: "grpc" as const },
-    { ...addressOf(http), purpose: "http" as const },
+/** What no backend may be. */
+async function ownSockets(config: ControlConfig, grpc: string, http: string): Promise<ControlSocket[]> {
+  const database = config.databaseUrl === null ? [] : await databaseSockets(config.databaseUrl);
+  return [
+    { ...addressOf(grpc), purpose: "grpc" },
+    { ...addressOf(http), purpose: "http" },
+    ...database.map((socket) => ({ ...socket, purpose: "database" as const })),
   ];
-  if (config.databaseUrl === null) return sockets;
-  const { hostname, port } = new URL(config.databaseUrl);
-  const address = hostname.replace(/^\[|\]$/g, "");
-  if (isIP(address) === 0) return sockets;
-  return [...sockets, { address, port: port === "" ? 5432 : Number(port), purpose: "database" }];
 }
 
 /** Of "127.0.0.1:8080" or "[::1]:8080". */
