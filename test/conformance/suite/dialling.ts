@@ -118,7 +118,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await using backend = await startTcpBackend();
       const engine = await start();
       const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
-      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 400 }, backends }));
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 1_000 }, backends }));
       const gone = await engine.hello(name);
       await expect.poll(async () => (await engine.route(name))?.opened).toBe(1);
       gone.reset();

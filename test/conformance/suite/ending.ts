@@ -49,11 +49,11 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("lets bytes in either direction keep a connection alive", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { idleMs: 400 } });
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 1_000 } });
       const { client, upstream } = await forwarded(engine, backend);
       const started = performance.now();
       let said = 0;
-      while (performance.now() - started < 1_200) {
+      while (performance.now() - started < 2_500) {
         const speaker = said % 2 === 0 ? client : upstream;
         const listener = speaker === client ? upstream : client;
         const before = listener.receivedBytes;
@@ -91,7 +91,7 @@ export function defineEnding(makeRelay: MakeRelay): void {
       upstream.socket.destroy();
     });
 
-    test("does not count time with a pending write as idle, and never stalls one that goes on", async () => {
+    test("does not count time with a pending write as idle", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
       await engine.serveOne(name, backend, { timeouts: { idleMs: 200, writeStallMs: 60_000 } });
