@@ -36,7 +36,7 @@ export function createHandler(env: NodeJS.ProcessEnv): Handler {
     database,
     sealing: createSealing(environment.HELLOWAY_SECRET_KEY),
     now: () => new Date(),
-    log: { info: writeLog("info"), error: writeLog("error") },
+    log: { error: writeError },
     publicUrl: environment.HELLOWAY_PUBLIC_URL,
     loopback: false,
     grpcPublicAddress: environment.HELLOWAY_GRPC_PUBLIC_ADDRESS,
@@ -49,11 +49,9 @@ export function createHandler(env: NodeJS.ProcessEnv): Handler {
 }
 
 /** One JSON object a line on stderr: what such platforms collect. */
-function writeLog(level: string) {
-  return (fields: object, message: string): void => {
-    const line = { level, time: new Date().toISOString(), ...fields, msg: message };
-    process.stderr.write(`${JSON.stringify(line, describeErrors)}\n`);
-  };
+function writeError(fields: object, message: string): void {
+  const line = { level: "error", time: new Date().toISOString(), ...fields, msg: message };
+  process.stderr.write(`${JSON.stringify(line, describeErrors)}\n`);
 }
 
 /** Errors have no fields of their own that JSON would show. */

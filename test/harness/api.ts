@@ -51,7 +51,7 @@ export async function startApi(database: Database, overrides: Partial<HttpDepend
     database,
     sealing,
     now,
-    log: { info: () => {}, error: (fields) => errors.push(fields) },
+    log: { error: (fields) => errors.push(fields) },
     publicUrl: null,
     loopback: true,
     grpcPublicAddress: "127.0.0.1:8081",

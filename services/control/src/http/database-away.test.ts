@@ -11,7 +11,7 @@ const app = createApp({
   database: openPostgres("postgres://nobody@127.0.0.1:1/nothing", { applicationName: "test" }),
   sealing: createSealing("k".repeat(43)),
   now: () => new Date(),
-  log: { info: () => {}, error: (fields) => logged.push(fields) },
+  log: { error: (fields) => logged.push(fields) },
   publicUrl: null,
   loopback: true,
   grpcPublicAddress: "127.0.0.1:8081",

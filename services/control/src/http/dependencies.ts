@@ -3,7 +3,6 @@ import type { Sealing } from "../fleet/sealing.ts";
 
 /** The part of a pino logger that is used here. */
 export interface HttpLog {
-  info(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 

@@ -36,8 +36,10 @@ eachDatabase((openDatabase) => {
     await api.call("PUT", "/api/v1/pools/public", { body: { spec: {} } });
     await api.call("POST", "/api/v1/teams/payments/domains", { body: { name: "example.com", scope: "tree" } });
     await api.call("POST", "/api/v1/teams/payments/domains/example.com/approve");
-    const made = await Promise.all(Array.from({ length: routesMade }, (_, index) => makeRoute(nameOf(index))));
-    expect(made.every((answer) => answer.status === 201)).toBe(true);
+    for (let index = 0; index < routesMade; index += 10) {
+      const batch = Array.from({ length: 10 }, (_, offset) => makeRoute(nameOf(index + offset)));
+      for (const made of await Promise.all(batch)) expect(made.status).toBe(201);
+    }
   });
 
   test.each([1, 7, 50, 100, 249, 250, 251, 500])(

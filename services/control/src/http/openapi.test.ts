@@ -2,10 +2,10 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openPostgres } from "../db/postgres.ts";
 import { createSealing } from "../fleet/sealing.ts";
+import { z, type ZodType } from "zod";
 import { createApp } from "./app.ts";
 import { toProblems } from "./zod-problems.ts";
 import type { RouteConfig } from "@hono/zod-openapi";
-import type { ZodType } from "zod";
 
 interface Operation {
   operationId: string;
@@ -29,7 +29,7 @@ const app = createApp({
   database: fromNoDatabase,
   sealing: createSealing("k".repeat(43)),
   now: () => new Date(),
-  log: { info: () => {}, error: () => {} },
+  log: { error: () => {} },
   publicUrl: null,
   loopback: true,
   grpcPublicAddress: "127.0.0.1:8081",
@@ -116,6 +116,29 @@ describe("the OpenAPI document", () => {
     }
   });
 });
+
+test("every example in the document is of the schema beside it", () => {
+  const text = JSON.stringify(document).replaceAll("#/components/schemas/", "#/$defs/");
+  const { components, ...rest } = JSON.parse(text) as Document & Record<string, unknown>;
+  const wrong: string[] = [];
+  let seen = 0;
+  for (const { where, node } of nodesOf({ ...rest, ...components })) {
+    // A property may be called example too.
+    if (!("example" in node) || !("type" in node || "anyOf" in node || "allOf" in node)) continue;
+    seen++;
+    const schema = z.fromJSONSchema({ ...node, $defs: components.schemas });
+    if (!schema.safeParse(node.example).success) wrong.push(`${where}: ${JSON.stringify(node.example)}`);
+  }
+  expect(wrong).toEqual([]);
+  expect(seen).toBeGreaterThan(50);
+});
+
+/** Every object in a value, with its path. */
+function* nodesOf(value: unknown, where = ""): Generator<{ where: string; node: Record<string, unknown> }> {
+  if (typeof value !== "object" || value === null) return;
+  if (!Array.isArray(value)) yield { where, node: value as Record<string, unknown> };
+  for (const [key, inner] of Object.entries(value)) yield* nodesOf(inner, `${where}/${key}`);
+}
 
 test("the page for people loads only what we serve, and may do nothing else", async () => {
   const page = await app.fetch(new Request("http://localhost/docs"));
