@@ -19,7 +19,10 @@ export default defineConfig({
         testTimeout: 60_000,
         hookTimeout: 60_000,
       }),
-      project("conformance", ["test/conformance/**/*.test.ts"], [database], { testTimeout: 120_000, hookTimeout: 60_000 }),
+      project("conformance", ["test/conformance/**/*.test.ts"], [database], {
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+      }),
       project("e2e", ["test/e2e/**/*.test.ts"], [database], {
         globalSetup: ["test/harness/global-setup.ts"],
         testTimeout: 120_000,

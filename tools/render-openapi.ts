@@ -9,7 +9,7 @@ export async function renderOpenApi(): Promise<string> {
     database: { db: {}, ping: () => Promise.resolve() } as unknown as Parameters<typeof createApp>[0]["database"],
     sealing: createSealing("a secret of more than thirty-two characters"),
     now: () => new Date(0),
-    log: { info: () => undefined, error: () => undefined },
+    log: { error: () => undefined },
     publicUrl: null,
     loopback: true,
     grpcPublicAddress: "127.0.0.1:8081",

@@ -22,8 +22,8 @@ export function runProcess(name: string, main: (signal: AbortSignal) => Promise<
     setTimeout(() => process.exit(1), orphanEndTimeoutMs).unref();
   };
   process.once("disconnect", onOrphaned);
-  // The parent may have gone while this process was still loading; without a channel at all this is undefined.
-  if (process.connected === false) onOrphaned();
+  // The parent may have gone while this process was still loading; without a channel at all, connected is undefined.
+  if (isOrphan(process)) onOrphaned();
   // Whoever read our output may end first; that must not end us half way.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => undefined);
@@ -35,6 +35,10 @@ export function runProcess(name: string, main: (signal: AbortSignal) => Promise<
       process.exit(1);
     },
   );
+}
+
+function isOrphan(self: { connected?: boolean }): boolean {
+  return self.connected === false;
 }
 
 function explain(name: string, error: unknown): string {

@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import { EmbeddedDatabaseError } from "./connection-loss.ts";
+import type { EmbeddedDatabaseError } from "./connection-loss.ts";
 import type { EmbeddedFailure, EmbeddedReply, EmbeddedRequest, EmbeddedRows } from "./embedded-protocol.ts";
 import { assertOutsideTransaction, inTransactionScope } from "./transaction-scope.ts";
 
