@@ -2,19 +2,20 @@ import { z } from "@hono/zod-openapi";
 import { refuse } from "./schemas/custom-problem.ts";
 import type { Precondition } from "../fleet/precondition.ts";
 
-// RFC 9110 section 13. The ETag of an object is its version in quotes and always strong.
+// RFC 9110 section 13. The ETag of an object is its version in quotes and always strong. It guards writes only: an object's status
+// changes without its version, so a read is never answered with 304.
 
-/** Versions named by a list of entity tags, or "*". A tag that is no version of ours matches nothing. */
-type Tags = "*" | { versions: number[]; weakVersions: number[] };
+/** Versions named by a list of entity tags, or "*". If-Match compares strongly: a weak tag, or one that is no version, matches nothing. */
+type Tags = "*" | { versions: number[] };
 
 const list = /^\s*(W\/)?"[\x21\x23-\x7e]*"\s*(,\s*(W\/)?"[\x21\x23-\x7e]*"\s*)*$/;
 
 function parseTags(text: string): Tags | null {
   if (text.trim() === "*") return "*";
   if (!list.test(text)) return null;
-  const tags: Tags = { versions: [], weakVersions: [] };
+  const tags: Tags = { versions: [] };
   for (const match of text.matchAll(/(W\/)?"([1-9]\d{0,15})"/g)) {
-    (match[1] === undefined ? tags.versions : tags.weakVersions).push(Number(match[2]));
+    if (match[1] === undefined) tags.versions.push(Number(match[2]));
   }
   return tags;
 }
@@ -45,14 +46,7 @@ export const putConditions = z.object({
 /** Headers of a DELETE. */
 export const deleteConditions = z.object({ "if-match": ifMatch });
 
-/** Headers of a GET of one object. */
-export const getConditions = z.object({
-  "if-none-match": tagsHeader
-    .optional()
-    .openapi({ type: "string", description: "304 while the object's ETag is one of these.", example: '"7"' }),
-});
-
-/** What a write is allowed to meet. If-Match compares strongly, so a weak tag never matches. */
+/** What a write is allowed to meet. */
 export function toPrecondition(
   headers: z.output<typeof deleteConditions> & { "if-none-match"?: string | undefined },
 ): Precondition {
@@ -61,13 +55,6 @@ export function toPrecondition(
     ...(given === undefined ? {} : { ifMatch: given === "*" ? "*" : given.versions }),
     ...(headers["if-none-match"] === undefined ? {} : { ifNoneMatchAny: true }),
   };
-}
-
-/** Whether the caller already has this version (weak comparison). */
-export function isNotModified(headers: z.output<typeof getConditions>, version: number): boolean {
-  const given = headers["if-none-match"];
-  if (given === undefined) return false;
-  return given === "*" || given.versions.includes(version) || given.weakVersions.includes(version);
 }
 
 export const toETag = (version: number): string => `"${version}"`;

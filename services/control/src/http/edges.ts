@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteEdge, getEdge, listEdges, putEdge } from "../fleet/edges.ts";
 import { answers, authenticated, etagHeader, json, takesBody } from "./answers.ts";
-import { deleteConditions, getConditions, putConditions, toPrecondition } from "./conditions.ts";
+import { deleteConditions, putConditions, toPrecondition } from "./conditions.ts";
 import { contextOf } from "./context-of.ts";
 import { jsonBody } from "./json-body.ts";
 import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
@@ -31,13 +31,8 @@ const get = createRoute({
   summary: "One edge (administrators)",
   method: "get",
   path,
-  request: { params, query: noQuery, headers: getConditions },
-  responses: answers(
-    { 200: json("The edge.", edgeOutput, { ETag: etagHeader }), 304: { description: "As before." } },
-    ...authenticated,
-    404,
-    422,
-  ),
+  request: { params, query: noQuery },
+  responses: answers({ 200: json("The edge.", edgeOutput, { ETag: etagHeader }) }, ...authenticated, 404, 422),
 });
 
 const put = createRoute({
@@ -81,7 +76,7 @@ export function edgesApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
   });
   app.openapi(get, async (c) => {
     const edge = await getEdge(contextOf(c, deps), { name: c.req.valid("param").edge });
-    return respondRead(c, printEdge(edge), c.req.valid("header"));
+    return respondRead(c, printEdge(edge));
   });
   app.openapi(put, async (c) => {
     const { object } = await putEdge(contextOf(c, deps), {

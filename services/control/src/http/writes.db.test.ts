@@ -51,8 +51,6 @@ eachDatabase((openDatabase) => {
       const read = await get(path);
       expect(read.body).toMatchObject({ ...made.body, status: expect.anything() });
       expect(read.headers.get("etag")).toBe('"1"');
-      expect((await get(path, { headers: { "if-none-match": '"1"' } })).status).toBe(304);
-      expect((await get(path, { headers: { "if-none-match": '"9"' } })).status).toBe(200);
 
       expect((await put(path, second, { "if-match": '"9"' })).status).toBe(412);
       const changed = await put(path, second, { "if-match": '"1"' });
