@@ -121,7 +121,10 @@ async function openAdmin(agent: Agent): Promise<AdminServer> {
     boot: agent.bootId,
     draining: agent.draining,
     control: agent.control?.status ?? null,
-    disk: agent.table === null ? null : toDiskView(agent.table.disk()),
+    disk:
+      agent.table === null
+        ? null
+        : { ...toDiskView(agent.table.disk()), reportsError: agent.control?.reportsError ?? "" },
     table: agent.table?.held ? toTableView(agent.table.held) : null,
   });
   try {

@@ -47,6 +47,11 @@ export class ControlSide {
     return this.#client?.status ?? { connected: false, since: this.#since, reason: "enrolling" };
   }
 
+  /** Why reports cannot be kept; empty when they can. */
+  get reportsError(): string {
+    return this.#reporter?.spoolError ?? "";
+  }
+
   /** Runs until the signal aborts. Rejects when this edge is refused enrolment. */
   async run(signal: AbortSignal): Promise<void> {
     try {

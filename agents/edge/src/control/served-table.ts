@@ -6,6 +6,7 @@ import type { Logger } from "@helloway/runtime/logger";
 import type { ApplyResult, RefusedObject, Relay, TableUpdate } from "../relay/relay.ts";
 import { guardRefusal } from "./guard.ts";
 import { type HeldTable, type TableEdit, applyEdit } from "./held-table.ts";
+import { indexObjects } from "./index-objects.ts";
 import { objectKey } from "./object-kind.ts";
 import type { OfferedUpdate } from "./offered-update.ts";
 import { digestAfter } from "./table-digest.ts";
@@ -61,8 +62,9 @@ export class ServedTable {
     const held = this.#held;
     const verdict = judgeVersion(held?.version ?? null, own, update);
     if (verdict.taken === null) return verdict.reason;
+    const offered = await indexObjects(update.objects);
     if (held !== null && verdict.taken !== "fresh") {
-      const refusal = guardRefusal(held.objects, update);
+      const refusal = await guardRefusal(held.objects, update, offered);
       if (refusal !== null) return refusal;
     }
     const isStep = verdict.taken === "step";
@@ -75,7 +77,7 @@ export class ServedTable {
     const result = await this.#apply({ snapshot: !isStep, objects: update.objects, removals });
     if (typeof result === "string") return result;
     if (isStep && held !== null) this.#step(held, update, digest, result.refused);
-    else this.#replace(update, digest, result.refused);
+    else this.#replace({ version: update.to, digest, objects: offered, refused: result.refused });
     return null;
   }
 
@@ -101,10 +103,9 @@ export class ServedTable {
     this.#store.saveEdit(held, edit);
   }
 
-  #replace(update: OfferedUpdate, digest: Uint8Array, refused: readonly RefusedObject[]): void {
-    const objects = new Map(update.objects.map((object) => [objectKey(object), object]));
-    this.#held = { version: update.to, digest, objects, refused };
-    this.#store.saveWhole(this.#held);
+  #replace(table: HeldTable): void {
+    this.#held = table;
+    this.#store.saveWhole(table);
   }
 }
 

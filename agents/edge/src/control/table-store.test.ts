@@ -1,4 +1,4 @@
-import { mkdir, mkdtempDisposable, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -221,6 +221,22 @@ test("says that the disk fails, goes on, and saves everything once it works agai
   stop.abort();
   await run;
   expect(shown(await load(directory))).toEqual(shown(table));
+});
+
+test("says that the disk is full, and saves once there is room", async () => {
+  await using directory = await scratch();
+  const table = await tableOf(1, routes(3));
+  const { store } = await TableStore.open(directory.path, collectedLog().log);
+  // Whatever is written to what will be the first base's temporary file finds no room; the next base has another.
+  await symlink("/dev/full", `${basePath(directory.path, 2)}.tmp`);
+  const stop = new AbortController();
+  const run = store.run(stop.signal);
+  store.saveWhole(table);
+  await expect.poll(() => store.disk().error).toContain("ENOSPC");
+  await expect.poll(() => store.disk(), { timeout: 5_000 }).toEqual({ savedRevision: 1n, error: "" });
+  stop.abort();
+  await run;
+  expect(shown(await load(directory.path))).toEqual(shown(table));
 });
 
 test("tells watchers when the state of the disk changes", async () => {
