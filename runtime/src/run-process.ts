@@ -1,6 +1,9 @@
 import { ConfigError } from "./environment.ts";
 import { ToldError } from "./told-error.ts";
 
+/** Signals closer together are one request: a Ctrl-C in a terminal arrives from the terminal and, forwarded, from npm. */
+const oneRequestMs = 500;
+
 /** How long a process may take to end once its parent has gone; nobody is left to end it the hard way. */
 const orphanEndTimeoutMs = 10_000;
 
@@ -11,8 +14,10 @@ const orphanEndTimeoutMs = 10_000;
  */
 export function runProcess(name: string, main: (signal: AbortSignal) => Promise<void>): void {
   const controller = new AbortController();
+  let askedAt = Number.NEGATIVE_INFINITY;
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted && performance.now() - askedAt > oneRequestMs) process.exit(130);
+    if (!controller.signal.aborted) askedAt = performance.now();
     controller.abort();
   };
   process.on("SIGINT", onSignal);
