@@ -3,7 +3,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
-import { ObjectKind, RemovalCause } from "@helloway/proto/edge";
+import { ObjectKind, type Refusal, RemovalCause } from "@helloway/proto/edge";
 import { routeObject } from "@helloway/test/harness/table-objects";
 import { expect, test } from "vitest";
 import { createRelay } from "../relay/create-relay.ts";
@@ -188,6 +188,33 @@ test("tells which objects it refuses, serves the good ones, and says so again af
   }
   await using _edge = await startEdge(directory.path, peer);
   expect((await sessionOf(peer, 2)).hello).toMatchObject({ refusals: [{ id: bad.id }] });
+});
+
+test("goes on serving the last good version of a refused edit after a restart", async () => {
+  await using directory = await scratch();
+  await using peer = await startPeer({ authority, mutual: true });
+  const good = routeObject("app", { hostnames: ["app.example.test"], backends: [{ host: "127.0.0.1", port: 443 }] });
+  const bad = routeObject("app", { hostnames: ["app.example.test"], backends: [{ host: "10.0.0.1", port: 443 }] });
+  const refusal = { id: bad.id, offeredHash: new Uint8Array(bad.hash), usedHash: new Uint8Array(good.hash) };
+  const shownRefusals = (refusals: readonly Refusal[]): unknown =>
+    refusals.map(({ id, offeredHash, usedHash }) => ({
+      id,
+      offeredHash: new Uint8Array(offeredHash),
+      usedHash: new Uint8Array(usedHash),
+    }));
+  {
+    await using _edge = await startEdge(directory.path, peer);
+    const session = await sessionOf(peer);
+    session.update(await snapshot(1, [...routes(3), good]));
+    await expect.poll(() => ackOf(session, 1)).toMatchObject({ refusals: [] });
+    const { digest } = await snapshot(2, [...routes(3), bad]);
+    session.update({ to: version(2), fromRevision: 1n, objects: wire([bad]), digest });
+    await expect.poll(() => session.acks.at(-1)?.disk?.savedRevision).toBe(2n);
+    expect(shownRefusals(ackOf(session, 2)!.refusals)).toEqual([refusal]);
+  }
+  await using edge = await startEdge(directory.path, peer);
+  expect(shownRefusals((await sessionOf(peer, 2)).hello.refusals)).toEqual([refusal]);
+  expect(Buffer.from(edge.table.held?.refused[0]?.kept?.body ?? [])).toEqual(Buffer.from(good.body));
 });
 
 test("says with its digest that its table is another one, and serves the snapshot that repairs it", async () => {
