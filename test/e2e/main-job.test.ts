@@ -2,6 +2,8 @@
 import { X509Certificate } from "node:crypto";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -160,6 +162,19 @@ describe("Ctrl-C and a second start", () => {
     expect(await api(dev, "GET", "/teams/demo/routes/two")).toMatchObject({
       body: { spec: { hostnames: ["deux.localhost"] } },
     });
+  });
+
+  test("a demo backend whose port was taken meanwhile gets another, and its route follows", async () => {
+    await dev.kill("SIGINT");
+    const ports = JSON.parse(await readFile(join(dataDirectory, "demo/ports.json"), "utf8")) as Record<string, number>;
+    const taken = ports["one.localhost"];
+    const other = createServer().listen(taken, "127.0.0.1");
+    await once(other, "listening");
+    dev = await start();
+    printed = dev.stdout();
+    other.close();
+    expect(await runPrinted("curl")).toContain("demo backend one.localhost");
+    expect(JSON.stringify(await routeOne())).not.toContain(`127.0.0.1:${taken}`);
   });
 
   test("a launcher that is killed leaves nothing running", async () => {
