@@ -24,10 +24,23 @@ for (const benchmark of benchmarks) {
     `bench-results/${benchmark.name}.json`,
     `${JSON.stringify({ benchmark: benchmark.name, machine, figures }, null, 2)}\n`,
   );
-  const rows = figures.map((f) => [f.figure, f.runs.map((ms) => String(Math.round(ms))).join(" "), String(Math.round(f.median)), f.unit, f.bar]);
+  const rows = figures.map((f) => [
+    f.figure,
+    f.runs.map((ms) => String(Math.round(ms))).join(" "),
+    String(Math.round(f.median)),
+    f.unit,
+    f.bar,
+  ]);
   const header = ["figure", "runs", "median", "unit", "bar"];
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
+  );
   for (const row of [header, ...rows]) {
-    process.stdout.write(`${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()}\n`);
+    process.stdout.write(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()}\n`,
+    );
   }
 }

@@ -22,8 +22,7 @@ test("traffic outlives the control plane and the agent's own restart; both conve
       spec: { pool: "public", hostnames: ["app.shop.test"], backends: [{ address }] },
     });
   const state = async () => (await installation.api<RouteBody>("GET", "/teams/shop/routes/app")).body.status.state;
-  const greeting = async (ca: string) =>
-    (await visit({ port: edge.port, servername: "app.shop.test", ca })).greeting;
+  const greeting = async (ca: string) => (await visit({ port: edge.port, servername: "app.shop.test", ca })).greeting;
 
   expect((await put(first.address)).status).toBe(201);
   await expect.poll(state, { timeout: 10_000 }).toBe("live");

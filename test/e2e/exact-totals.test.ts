@@ -43,8 +43,7 @@ test("after 1,000 connections, with the control plane killed and restarted in th
     };
     await Promise.all(Array.from({ length: atOnce }, one));
   };
-  const totals = async () =>
-    (await installation.api<{ totals: Totals }>("GET", "/stats/routes/shop/app")).body.totals;
+  const totals = async () => (await installation.api<{ totals: Totals }>("GET", "/stats/routes/shop/app")).body.totals;
 
   await visitMany(connections * 0.3);
   // Some of what happened is reported, some is not: the control plane dies between the two.

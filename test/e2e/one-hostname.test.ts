@@ -12,7 +12,11 @@ const run = promisify(execFile);
 
 interface RouteBody {
   revision: number;
-  status: { state: string; revision: number; edges: { edge: string; revision: number; accepted: boolean; reason?: string }[] };
+  status: {
+    state: string;
+    revision: number;
+    edges: { edge: string; revision: number; accepted: boolean; reason?: string }[];
+  };
 }
 interface EdgeBody {
   status: { state: string; desired: { revision: number }; applied: { revision: number } };
@@ -38,7 +42,8 @@ describe("one hostname, from the API to a real client", () => {
     await installation?.[Symbol.asyncDispose]();
     await backend?.[Symbol.asyncDispose]();
   });
-  const route = async (): Promise<RouteBody> => (await installation.api<RouteBody>("GET", "/teams/shop/routes/app")).body;
+  const route = async (): Promise<RouteBody> =>
+    (await installation.api<RouteBody>("GET", "/teams/shop/routes/app")).body;
 
   test("the client sees the backend's own certificate", async () => {
     const seen = await visit({ port: edge.port, servername: "app.shop.test", ca: backend.cert });

@@ -12,7 +12,12 @@ export interface Visit {
 }
 
 /** One TLS connection through an edge: handshake, the backend's greeting, a message echoed, an orderly end. */
-export async function visit(options: { port: number; servername: string; ca: string; message?: string }): Promise<Visit> {
+export async function visit(options: {
+  port: number;
+  servername: string;
+  ca: string;
+  message?: string;
+}): Promise<Visit> {
   const tcp: Socket = connectTcp({ host: "127.0.0.1", port: options.port });
   const tls = connectTls({ socket: tcp, servername: options.servername, ca: options.ca });
   const message = options.message ?? "hello\n";
