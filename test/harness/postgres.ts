@@ -29,7 +29,6 @@ const settings = {
   max_connections: "200",
   shared_buffers: "64MB",
   fsync: "off",
-  synchronous_commit: "off",
   full_page_writes: "off",
   log_min_messages: "warning",
 };

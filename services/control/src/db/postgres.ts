@@ -1,5 +1,6 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import { isConnectionLoss } from "./connection-loss.ts";
 import type { Database, Db } from "./database.ts";
 import { listenPostgres } from "./postgres-listen.ts";
 import { read } from "./read.ts";
@@ -21,6 +22,8 @@ export interface PostgresOptions {
 
 // Of raw statements; a mapped column makes the same of either. Counts and revisions stay below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+const casing = "snake_case";
 
 /** drizzle takes a client for a pool by this class's name. */
 class DatabasePool extends pg.Pool {
@@ -61,7 +64,8 @@ export function openPostgres(url: string, options: PostgresOptions): Database {
     client.on("error", () => {});
     endAfterReadTimeout(client);
   });
-  const db = drizzle(pool, { casing: "snake_case" }) as unknown as Db;
+  const db = drizzle(pool, { casing }) as unknown as Db;
+  db.transaction = (body, config) => transactionOf(pool, (own) => own.transaction(body, config));
   return {
     kind: "postgres",
     db,
@@ -72,6 +76,20 @@ export function openPostgres(url: string, options: PostgresOptions): Database {
       if (!pool.ending) await pool.end();
     },
   };
+}
+
+/** drizzle's own keeps the connection for ever when already `begin` fails on it, and so empties the pool while the server restarts. */
+async function transactionOf<T>(pool: pg.Pool, run: (db: Db) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    return await run(drizzle(client, { casing }) as unknown as Db);
+  } catch (error) {
+    broken = isConnectionLoss(error);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
 }
 
 /** pg leaves a query that was given up running, and the pool would hand the connection to the next one, which waits behind it. */
