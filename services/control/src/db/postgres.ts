@@ -83,7 +83,7 @@ async function transactionOf<T>(pool: pg.Pool, run: (db: Db) => Promise<T>): Pro
   const client = await pool.connect();
   let broken = false;
   try {
-    return await run(drizzle(client, { casing }) as unknown as Db);
+    return await run(drizzle(client, { casing }));
   } catch (error) {
     broken = isConnectionLoss(error);
     throw error;
