@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Worker } from "node:worker_threads";
 import { createEmbeddedDirectory } from "@helloway/test/harness/test-database";
 import { sql } from "drizzle-orm";
 import { beforeAll, afterAll, describe, expect, test } from "vitest";
@@ -60,7 +61,7 @@ describe("embedded", () => {
 
   test("what it committed outlives a process that is killed while it writes", async () => {
     await using directory = await createEmbeddedDirectory();
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const child = fork(path.join(import.meta.dirname, "embedded-writer.fixture.ts"), [directory.path], {
         execArgv: [],
       });
@@ -81,9 +82,21 @@ describe("embedded", () => {
     }
   });
 
-  test("a thread that dies is an end with a reason, not a wait", async () => {
+  test("a directory that cannot be opened is an error that says so", async () => {
     await using directory = await createEmbeddedDirectory();
     await writeFile(path.join(directory.path, "PG_VERSION"), "no version");
-    await expect(openEmbedded(directory.path)).rejects.toThrow(/ended unexpectedly/);
+    await expect(openEmbedded(directory.path)).rejects.toThrow(/cannot be opened/);
+  });
+
+  test("a thread that dies fails what waits for it and tells main", async () => {
+    await using directory = await createEmbeddedDirectory();
+    const started = Promise.withResolvers<Worker>();
+    process.once("worker", started.resolve);
+    const database = await openEmbedded(directory.path);
+    const told = expect(database.failed).rejects.toThrow(/ended unexpectedly/);
+    const waiting = expect(database.db.execute(sql`select pg_sleep(60)`)).rejects.toThrow();
+    await (await started.promise).terminate();
+    await Promise.all([told, waiting]);
+    await expect(database.ping()).rejects.toMatchObject({ code: "database_unavailable" });
   });
 });

@@ -24,23 +24,19 @@ export async function openEmbedded(directory: string): Promise<Database> {
     name: "embedded-database",
   });
   const client = new EmbeddedClient(worker);
-  let closing = false;
+  let state: "opening" | "open" | "closing" = "opening";
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Awaited by main when it cares; unhandled it must not end a process that is closing or a test.
   failed.catch(() => {});
   const die = (cause: unknown) => {
-    const failure = new EmbeddedDatabaseError(
-      closing
-        ? "The embedded database is closed."
-        : `The embedded database in ${absolute} ended unexpectedly. Start the process again; its data is kept.`,
-      { cause },
-    );
+    const failure = new EmbeddedDatabaseError(messages[state](absolute, cause), { cause });
     client.fail(failure);
-    if (!closing) fail(failure);
+    if (state !== "closing") fail(failure);
   };
   worker.on("error", die);
   worker.on("exit", (code) => die(new Error(`The database's thread exited with code ${code}.`)));
   await Promise.race([once(worker, "message"), failed]);
+  state = "open";
 
   // The session of drizzle calls query, exec and transaction of its client and nothing else, which EmbeddedClient has.
   const db = drizzle(client as unknown as PGlite, { casing: "snake_case" }) as unknown as Db;
@@ -51,14 +47,23 @@ export async function openEmbedded(directory: string): Promise<Database> {
     listen: (channel, handlers, signal) => listen(client, failed, channel, handlers, signal),
     ping: () => read(db, async () => void (await client.query("select 1"))),
     async close() {
-      if (closing) return;
-      closing = true;
+      if (state === "closing") return;
+      state = "closing";
       const exited = once(worker, "exit");
       await client.close().catch(() => worker.terminate());
       await exited;
     },
   };
 }
+
+const messages = {
+  opening: (directory: string, cause: unknown) =>
+    `The embedded database in ${directory} cannot be opened (${cause instanceof Error ? cause.message : String(cause)}). ` +
+    "It was made by another version, or is damaged: start the version that made it, or move the directory away to begin anew.",
+  open: (directory: string) =>
+    `The embedded database in ${directory} ended unexpectedly. Start the process again; its data is kept.`,
+  closing: () => "The embedded database is closed.",
+};
 
 /** The embedded database loses no connection: connected once, until the signal or its end. */
 async function listen(

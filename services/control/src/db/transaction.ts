@@ -1,5 +1,6 @@
 import { PgTransaction } from "drizzle-orm/pg-core";
 import { sqlState, toDatabaseError } from "./connection-loss.ts";
+import { HellowayError } from "../errors.ts";
 import type { Db, Tx } from "./database.ts";
 import { inTransactionScope } from "./transaction-scope.ts";
 
@@ -18,8 +19,13 @@ export async function inTransaction<T>(db: Db, body: (tx: Tx) => Promise<T>): Pr
     try {
       return await db.transaction((tx) => inTransactionScope(() => body(tx)));
     } catch (error) {
-      if (attempt < attemptsMax && retried.has(sqlState(error) ?? "")) continue;
-      throw toDatabaseError(error);
+      if (!retried.has(sqlState(error) ?? "")) throw toDatabaseError(error);
+      if (attempt === attemptsMax) throw busy(error);
     }
   }
+}
+
+function busy(cause: unknown): HellowayError {
+  const message = "Too many writes of the same things met. Nothing was done; try again in a moment.";
+  return new HellowayError("unavailable", "database_busy", message, { cause, retryAfterSeconds: 1 });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createFleet, described, type Fleet } from "@helloway/test/harness/fleet";
 import { eachDatabase } from "@helloway/test/harness/database";
 import { eq } from "drizzle-orm";
@@ -6,6 +7,7 @@ import type { Database } from "../db/database.ts";
 import { edgeRefusals, edges } from "../db/schema/edges.ts";
 import { installation } from "../db/schema/installation.ts";
 import { pools } from "../db/schema/pools.ts";
+import { edgeBoots, trafficTotalCloses, trafficTotals } from "../db/schema/traffic.ts";
 import type { Context } from "./context.ts";
 import { deleteEdge, getEdge, listEdges, putEdge } from "./edges.ts";
 
@@ -94,6 +96,21 @@ eachDatabase((open) => {
     const second = await listEdges(fleet.viewer, { limit: 2, cursor: first.nextCursor });
     expect([...first.items, ...second.items].map(({ name }) => name)).toEqual(["a", "b", "c"]);
     expect(second.nextCursor).toBeNull();
+  });
+
+  test("what a deleted edge had open is closed as edge_lost, and its totals stay", async () => {
+    const [edge] = await database.db.select().from(edges).where(eq(edges.name, "b"));
+    const key = { edgeId: edge?.id ?? "", bootId: randomUUID() };
+    const at = new Date();
+    await database.db.insert(edgeBoots).values({ ...key, appliedSequence: 1, firstReportAt: at, lastEndAt: at });
+    await database.db
+      .insert(trafficTotals)
+      .values({ ...key, routeUid: "r", opened: 5, closed: 3, rxBytes: 10, txBytes: 20 });
+    await deleteEdge(fleet.admin, { name: "b", precondition: {} });
+    const totals = await database.db.select().from(trafficTotals).where(eq(trafficTotals.routeUid, "r"));
+    expect(totals).toMatchObject([{ opened: 5, closed: 5, rxBytes: 10, txBytes: 20 }]);
+    const closes = await database.db.select().from(trafficTotalCloses).where(eq(trafficTotalCloses.routeUid, "r"));
+    expect(closes).toMatchObject([{ reason: "edge_lost", closed: 2 }]);
   });
 
   test("a deleted edge is gone", async () => {

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { asc, count, eq, gt, inArray } from "drizzle-orm";
-import type { Db } from "../db/database.ts";
+import type { Db, Tx } from "../db/database.ts";
 import { read } from "../db/read.ts";
 import { edgeRefusals, edges, type ReportedSocket } from "../db/schema/edges.ts";
 import { installation } from "../db/schema/installation.ts";
 import { pools } from "../db/schema/pools.ts";
+import { edgeBoots } from "../db/schema/traffic.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { HellowayError } from "../errors.ts";
 import { writeAudit } from "./audit.ts";
@@ -17,6 +18,7 @@ import { type ObjectView, type Put, toObjectView } from "./object-view.ts";
 import { type Page, type PageInput, readCursor, toPage } from "./page.ts";
 import { checkPrecondition, type Precondition } from "./precondition.ts";
 import { syncSettings } from "./settings.ts";
+import { settleBoots } from "./traffic-sums.ts";
 
 export interface EdgeStatus {
   state: EdgeState;
@@ -99,7 +101,10 @@ export async function putEdge(
   });
 }
 
-/** Forgets an edge: its certificates stop working. What it counted stays in the totals of its routes. Administrators. */
+/**
+ * Forgets an edge: its certificates stop working. What it counted stays in the totals of its routes; what it had open is closed as
+ * edge_lost, for it reports no more. Administrators.
+ */
 export async function deleteEdge(ctx: Context, input: { name: string; precondition: Precondition }): Promise<void> {
   const { name, precondition } = input;
   await inTransaction(ctx.db, async (tx) => {
@@ -107,11 +112,22 @@ export async function deleteEdge(ctx: Context, input: { name: string; preconditi
     const [row] = await tx.select().from(edges).where(eq(edges.name, name)).for("update");
     if (row === undefined) throw notFound(name);
     checkPrecondition(row, precondition);
+    await settleTraffic(tx, row.id, ctx.now());
     await tx.delete(edges).where(eq(edges.id, row.id));
     const before = { id: row.id, labels: row.labels, description: row.description };
     await writeAudit(tx, ctx, { action: "edge.delete", object: `edges/${name}`, before });
     await syncSettings(tx, ctx, `edge.delete edges/${name}`);
   });
+}
+
+async function settleTraffic(tx: Tx, edgeId: string, now: Date): Promise<void> {
+  const boots = await tx
+    .select({ id: edgeBoots.bootId })
+    .from(edgeBoots)
+    .where(eq(edgeBoots.edgeId, edgeId))
+    .for("update");
+  const minute = new Date(now.getTime() - (now.getTime() % 60_000));
+  await settleBoots(tx, { edgeId, bootIds: boots.map(({ id }) => id), minute });
 }
 
 async function toView(db: Db, row: EdgeRow, now: Date): Promise<EdgeView> {
