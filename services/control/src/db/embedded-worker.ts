@@ -44,8 +44,13 @@ async function main(): Promise<void> {
 async function run(pglite: PGlite, request: EmbeddedRequest): Promise<EmbeddedRows> {
   switch (request.op) {
     case "query": {
-      const result = await pglite.query(request.sql, request.params, { rowMode: request.rowMode });
-      return { rows: result.rows, affectedRows: result.affectedRows ?? 0 };
+      const { params, rowMode } = request;
+      // As pg does: without parameters the simple protocol, one step instead of five, and several statements may go at once.
+      const result =
+        params.length === 0
+          ? (await pglite.exec(request.sql, { rowMode })).at(-1)
+          : await pglite.query(request.sql, params, { rowMode });
+      return { rows: result?.rows ?? [], affectedRows: result?.affectedRows ?? 0 };
     }
     case "exec":
       await pglite.exec(request.sql);
