@@ -60,14 +60,24 @@ describe("serveHttp", () => {
     await server.stop();
   });
 
-  test("refuses headers over the limit", async () => {
+  test.each([
+    [431, "headers_too_large", `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`],
+    [400, "malformed_request", "not http\r\n\r\n"],
+    [400, "malformed_request", "GET / HTTP/1.1\r\n\r\n"],
+    [400, "malformed_request", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"],
+    [400, "malformed_request", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+    [417, "expectation_failed", "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: wonders\r\n\r\n"],
+  ])("refuses what is no request it can read with a problem: %i %s", async (status, code, text) => {
     const server = await serveHttp(hello, { host: "127.0.0.1", port: 0, signal: new AbortController().signal });
     const [host, port] = server.address.split(":");
     const socket = connect({ host: host ?? "", port: Number(port) });
-    socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`);
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).toMatch(/^HTTP\/1\.1 431 /);
-    socket.destroy();
+    socket.write(text);
+    const [head = "", body = ""] = Buffer.concat(await socket.toArray())
+      .toString()
+      .split("\r\n\r\n");
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(head).toMatch(/^content-type: application\/problem\+json$/m);
+    expect(JSON.parse(body)).toMatchObject({ status, code, detail: expect.stringMatching(/./) });
     await server.stop();
   });
 });

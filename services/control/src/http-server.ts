@@ -1,8 +1,11 @@
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { getRequestListener } from "@hono/node-server";
+import { protocolProblem } from "./http/protocol-problem.ts";
+import { titleOf } from "./http/respond-problem.ts";
 import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 
 export interface HttpServerOptions {
   /** An IP address. */
@@ -33,10 +36,15 @@ const headerBytesMax = 16 * 1024;
 /** How long stop() waits for requests that run. */
 const stopTimeoutMs = 5000;
 
+/** Errors of Node's parser; others are 400. */
+const rawStatuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+
 const options: ServerOptions = {
   headersTimeout: headersTimeoutMs,
   requestTimeout: requestTimeoutMs,
   keepAliveTimeout: keepAliveTimeoutMs,
+  // The listener refuses a request without a Host itself, as a problem.
+  requireHostHeader: false,
   maxHeaderSize: headerBytesMax,
   // How often the two timeouts above are looked at.
   connectionsCheckingInterval: 2000,
@@ -53,9 +61,19 @@ export async function serveHttp(
   const listener = getRequestListener((request, env) => app.fetch(request, env as never), {
     // Request and Response of the platform stay as they are for everything else in the process.
     overrideGlobalObjects: false,
+    // What the application throws it answers itself: here arrives only what is no request.
+    errorHandler: () => {
+      const { body, headers } = protocolProblem(400);
+      return new Response(body, { status: 400, headers });
+    },
   }) as RequestListener;
   const server =
     tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener);
+  server.on("clientError", refuseRaw);
+  server.on("checkExpectation", (_, response: ServerResponse) => {
+    const { body, headers } = protocolProblem(417);
+    response.writeHead(417, headers).end(body);
+  });
   await listen(server, host, port);
 
   let stopped: Promise<void> | undefined;
@@ -66,6 +84,18 @@ export async function serveHttp(
   const stop = () => (stopped ??= close(server));
   signal.addEventListener("abort", () => void stop(), { once: true });
   return { address: textOf(server.address() as AddressInfo), stop };
+}
+
+/** Node's parser has no request to answer, only the socket. */
+function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const status = rawStatuses[error.code ?? ""] ?? 400;
+  const { body, headers } = protocolProblem(status);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${titleOf(status)}\r\n${lines.join("")}\r\n${body}`);
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
