@@ -46,7 +46,8 @@ export type EnrollRequest = Message<"helloway.edge.v1.EnrollRequest"> & {
   certificateRequest: Uint8Array;
 
   /**
-   * The name asked for; 1 to 63 of a-z 0-9 and hyphen. Ignored when the token carries one.
+   * The name asked for; 1 to 253 of a-z 0-9, hyphen and dot, a letter or digit at either end, so that a host name will do.
+   * Ignored when the token carries one.
    *
    * @generated from field: string name = 3;
    */
@@ -237,23 +238,28 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_helloway_edge_v1_edge, 4);
 
 /**
+ * The answer to an update, and a repetition of the last one when the state of the disk has changed since.
+ *
  * @generated from message helloway.edge.v1.Ack
  */
 export type Ack = Message<"helloway.edge.v1.Ack"> & {
   /**
+   * Of the update that is answered, also when it is refused whole.
+   *
    * @generated from field: helloway.edge.v1.Version version = 1;
    */
   version?: Version | undefined;
 
   /**
-   * The edge's own digest of what it was offered, 32 bytes.
+   * The edge's own digest of what it was offered, 32 bytes; not looked at when the update is refused whole.
    *
    * @generated from field: bytes digest = 2;
    */
   digest: Uint8Array;
 
   /**
-   * Everything refused in this version, older refusals that still stand included.
+   * Everything refused in this version, older refusals that still stand included. Of more than 10,000 the control plane keeps
+   * the first 10,000.
    *
    * @generated from field: repeated helloway.edge.v1.Refusal refusals = 3;
    */
@@ -430,7 +436,7 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
 
 /**
  * One step of a table, possibly in several messages: the parts of an update follow each other and the last has more = false.
- * All parts repeat to, from and digest.
+ * All parts repeat to, from and digest. Removals in a snapshot only say why objects are absent from it.
  *
  * @generated from message helloway.edge.v1.Update
  */
