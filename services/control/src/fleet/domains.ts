@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import { lockOwnership } from "./locks.ts";
 import { type DomainRow, innermostDomains, isAtOrBelow } from "./ownership.ts";
 import { type Page, type PageInput, readCursor, toPage } from "./page.ts";
+import { checkPrecondition, type Precondition } from "./precondition.ts";
 import { checkQuota } from "./quotas.ts";
 
 /** A team's claim to a name. */
@@ -48,7 +49,7 @@ export async function createDomain(
   input: { team: string; name: string; scope: DomainScope },
 ): Promise<DomainView> {
   return await inTransaction(ctx.db, async (tx) => {
-    const team = await requireTeam({ ...ctx, db: tx }, input.team, "editor");
+    const team = await requireTeam({ ...ctx, db: tx }, input.team, "editor", { keep: true });
     const name = checkDomainName(input.name);
     await checkQuota(tx, team.id, "domains");
     const now = ctx.now();
@@ -116,12 +117,17 @@ export async function listDomains(ctx: Context, input: PageInput & { team: strin
  * Verifies a claim without a proof. Administrators. Throws `domain_taken` when another team holds the name, and
  * `names_in_use` when other teams' routes serve hostnames that would become this team's: those must go first.
  */
-export async function approveDomain(ctx: Context, input: { team: string; name: string }): Promise<DomainView> {
+export async function approveDomain(
+  ctx: Context,
+  input: { team: string; name: string; precondition?: Precondition },
+): Promise<DomainView> {
   return await inTransaction(ctx.db, async (tx) => {
-    requireAdmin(ctx);
+    // First the team: another's is not found, whatever the role.
     const team = await requireTeam({ ...ctx, db: tx }, input.team, "reader");
+    requireAdmin(ctx);
     await lockOwnership(tx, "exclusive");
     const domain = await lockDomain(tx, team.id, input);
+    checkPrecondition(domain, input.precondition ?? {});
     if (domain.state === "verified") return toView({ domain, team: team.name });
     await refuseTaken(tx, domain);
     await refuseOthersRoutes(tx, domain);
@@ -152,11 +158,15 @@ export async function approveDomain(ctx: Context, input: { team: string; name: s
 }
 
 /** Gives a claim up. Editors and owners. Throws `domain_in_use` while a route of the team serves a hostname through it. */
-export async function deleteDomain(ctx: Context, input: { team: string; name: string }): Promise<void> {
+export async function deleteDomain(
+  ctx: Context,
+  input: { team: string; name: string; precondition?: Precondition },
+): Promise<void> {
   await inTransaction(ctx.db, async (tx) => {
     const team = await requireTeam({ ...ctx, db: tx }, input.team, "editor");
     await lockOwnership(tx, "exclusive");
     const domain = await lockDomain(tx, team.id, input);
+    checkPrecondition(domain, input.precondition ?? {});
     if (domain.state === "verified") await refuseOwnRoutes(tx, domain);
     await tx.delete(domains).where(eq(domains.id, domain.id));
     const object = pathOf(team.name, domain.name);

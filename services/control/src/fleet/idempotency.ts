@@ -67,6 +67,11 @@ async function repeatOf(tx: Tx, id: Uint8Array, requestHash: Uint8Array): Promis
       "invalid",
       "idempotency_key_reused",
       "This Idempotency-Key was used for another body. Use a new key for a new request.",
+      {
+        problems: [
+          { pointer: "idempotency-key:", code: "idempotency_key_reused", detail: "Used before, for another body." },
+        ],
+      },
     );
   }
   if (first.response === null) {

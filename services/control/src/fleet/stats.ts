@@ -20,14 +20,14 @@ export interface TrafficCounts {
 
 export interface RouteStats {
   totals: TrafficCounts;
-  /** Of the span in steps, empty ones included; nothing without from and to. */
+  /** Of the span in steps, empty ones included; nothing when none was asked for. */
   series: ({ at: Date } & TrafficCounts)[];
 }
 
 export interface GetRouteStats {
   team: string;
   route: string;
-  /** Inclusive; without it and to, the totals are those since the route was made. Counts are kept by the minute. */
+  /** Inclusive; without any of these three, the totals are those since the route was made. Counts are kept by the minute. */
   from?: Date;
   /** Exclusive; absent: now. */
   to?: Date;
@@ -36,6 +36,8 @@ export interface GetRouteStats {
 }
 
 const minuteMs = 60_000;
+/** The last one that the database can write. */
+const lastMinute = Date.parse("9999-12-31T23:59:00Z");
 /** A day by the minute; more is no chart. */
 const itemsMax = 1_500;
 
@@ -55,7 +57,7 @@ export async function getRouteStats(ctx: Context, input: GetRouteStats): Promise
       );
     }
     const totals = await readTotals(db, route.uid);
-    if (input.from === undefined && input.to === undefined) return { totals, series: [] };
+    if (input.from === undefined && input.to === undefined && input.stepMs === undefined) return { totals, series: [] };
     return await readSpan(db, {
       uid: route.uid,
       activeNow: totals.active,
@@ -73,7 +75,7 @@ interface Span {
 /** Whole minutes, since that is what there is: an instant within one takes all of it. */
 function toSpan({ from, to, stepMs }: GetRouteStats, createdAt: Date, now: Date): Span {
   const begin = Math.floor((from ?? createdAt).getTime() / minuteMs) * minuteMs;
-  const end = Math.ceil((to ?? now).getTime() / minuteMs) * minuteMs;
+  const end = Math.min(Math.ceil((to ?? now).getTime() / minuteMs) * minuteMs, lastMinute);
   if (end <= begin) throw badSpan("/to", "`to` is to be after `from`; absent, they are now and the route's creation.");
   const finest = Math.ceil((end - begin) / itemsMax / minuteMs) * minuteMs;
   const step = stepMs ?? finest;

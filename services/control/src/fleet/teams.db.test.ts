@@ -72,6 +72,12 @@ eachDatabase((open) => {
       );
       await expect(deleteTeam(ctx, { name: "ours", precondition: {} })).rejects.toMatchObject({ kind: "forbidden" });
     }
+    for (const name of ["theirs", "nobody"]) {
+      await expect(putTeam(ours, { name, put: { ...described, spec }, precondition: {} })).rejects.toMatchObject({
+        kind: "not_found",
+      });
+      await expect(deleteTeam(ours, { name, precondition: {} })).rejects.toMatchObject({ kind: "not_found" });
+    }
     expect((await getTeam(fleet.viewer, { name: "theirs" })).name).toBe("theirs");
   });
 

@@ -5,7 +5,7 @@ import { domains, teams } from "../db/schema/teams.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { HellowayError } from "../errors.ts";
 import { writeAudit } from "./audit.ts";
-import { isFleetReader, requireAdmin, requireTeam } from "./authorise.ts";
+import { isFleetReader, requireAdminOf, requireTeam } from "./authorise.ts";
 import type { Context } from "./context.ts";
 import { checkDescribed, contentOf, isUnchanged } from "./described.ts";
 import { checkManagedBy } from "./managed-by.ts";
@@ -26,7 +26,7 @@ export async function putTeam(
 ): Promise<{ object: TeamView; created: boolean }> {
   const { name, put, precondition } = input;
   return await inTransaction(ctx.db, async (tx) => {
-    requireAdmin(ctx);
+    requireAdminOf(ctx, name);
     checkObjectName(name);
     checkDescribed(put);
     checkSpec(put.spec);
@@ -90,7 +90,7 @@ export async function listTeams(ctx: Context, { limit, cursor }: PageInput): Pro
 export async function deleteTeam(ctx: Context, input: { name: string; precondition: Precondition }): Promise<void> {
   const { name, precondition } = input;
   await inTransaction(ctx.db, async (tx) => {
-    requireAdmin(ctx);
+    requireAdminOf(ctx, name);
     const [row] = await tx.select().from(teams).where(eq(teams.name, name)).for("update");
     if (row === undefined) throw new HellowayError("not_found", "team_not_found", `There is no team "${name}".`);
     checkPrecondition(row, precondition);

@@ -41,7 +41,7 @@ const rows: Row[] = [
   { operation: "getSession", path: "/api/v1/session", gets: gets(200) },
   { operation: "listTeams", path: "/api/v1/teams", gets: gets(200) },
   { operation: "getTeam", path: team, gets: members },
-  { operation: "putTeam", path: team, body: { spec: {} }, gets: adminOnly(200) },
+  { operation: "putTeam", path: team, body: { spec: {} }, gets: gets(403, { stranger: 404, admin: 200 }) },
   {
     operation: "listTokens",
     path: "/api/v1/tokens?team=payments",
@@ -62,7 +62,11 @@ const rows: Row[] = [
   { operation: "putEdge", path: "/api/v1/edges/edge-1", body: {}, gets: adminOnly(200) },
   { operation: "listDomains", path: `${team}/domains`, gets: members },
   { operation: "getDomain", path: `${team}/domains/pay.example.com`, gets: members },
-  { operation: "approveDomain", path: `${team}/domains/pay.example.com/approve`, gets: gets(403, { admin: 200 }) },
+  {
+    operation: "approveDomain",
+    path: `${team}/domains/pay.example.com/approve`,
+    gets: gets(403, { stranger: 404, admin: 200 }),
+  },
   {
     operation: "createDomain",
     path: `${team}/domains`,
@@ -79,7 +83,7 @@ const rows: Row[] = [
   { operation: "revokeToken", path: "/api/v1/tokens/ID", gets: gets(403, { owner: 204, stranger: 404, admin: 204 }) },
   { operation: "deleteEdge", path: "/api/v1/edges/edge-1", gets: adminOnly(204) },
   { operation: "deletePool", path: "/api/v1/pools/public", gets: adminOnly(204) },
-  { operation: "deleteTeam", path: team, gets: adminOnly(204) },
+  { operation: "deleteTeam", path: team, gets: gets(403, { stranger: 404, admin: 204 }) },
 ];
 
 /** What anybody may ask without a token. */

@@ -7,7 +7,7 @@ type Responses = RouteConfig["responses"];
 export type AnswerHeader = { description: string; schema: { type: "string" | "integer"; example?: string | number } };
 
 const problems: Record<number, string> = {
-  400: "Not readable: JSON that is malformed or ambiguous, or a header that is.",
+  400: "Not readable: JSON that is malformed or ambiguous, or a request that is none of HTTP.",
   401: "No token, or one that is unknown, expired or revoked.",
   403: "The token's role does not allow this.",
   404: "There is no such object, or it is another team's.",
@@ -33,7 +33,7 @@ export const etagHeader: AnswerHeader = {
 export const locationHeader: AnswerHeader = { description: "Path of what was made.", schema: { type: "string" } };
 
 /** Every operation may answer these. */
-const always = [421, 500] as const;
+const always = [400, 421, 500] as const;
 
 function problemAnswer(status: number): Responses[string] {
   const headers: Record<string, AnswerHeader> =

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { approveDomain, createDomain, deleteDomain, getDomain, listDomains } from "../fleet/domains.ts";
 import { answers, authenticated, etagHeader, json, locationHeader, takesBody } from "./answers.ts";
-import { toETag } from "./conditions.ts";
+import { deleteConditions, toETag, toPrecondition } from "./conditions.ts";
 import { contextOf } from "./context-of.ts";
 import { jsonBody } from "./json-body.ts";
 import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
@@ -77,7 +77,7 @@ const approve = createRoute({
   request: {
     params,
     query: noQuery,
-    headers: idempotencyHeader,
+    headers: idempotencyHeader.extend(deleteConditions.shape),
     body: { required: false, content: { "application/json": { schema: nothing } } },
   },
   responses: answers(
@@ -86,6 +86,7 @@ const approve = createRoute({
     ...takesBody,
     404,
     409,
+    412,
   ),
 });
 
@@ -95,8 +96,8 @@ const remove = createRoute({
   summary: "Give a name up; refused while a route needs it",
   method: "delete",
   path: `${path}/{name}`,
-  request: { params, query: noQuery },
-  responses: answers({ 204: { description: "Gone." } }, ...authenticated, 404, 409, 422),
+  request: { params, query: noQuery, headers: deleteConditions },
+  responses: answers({ 204: { description: "Gone." } }, ...authenticated, 404, 409, 412, 422),
 });
 
 export function domainsApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
@@ -125,14 +126,17 @@ export function domainsApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
     return respondRead(c, printDomain(domain));
   });
   app.openapi(approve, async (c) => {
-    const target = c.req.valid("param");
+    const target = { ...c.req.valid("param"), precondition: toPrecondition(c.req.valid("header")) };
     return await respondOnce(c, deps, async (ctx) => {
       const domain = await approveDomain(ctx, target);
       return { status: 200, secret: false, body: printDomain(domain), etag: toETag(domain.version) };
     });
   });
   app.openapi(remove, async (c) => {
-    await deleteDomain(contextOf(c, deps), c.req.valid("param"));
+    await deleteDomain(contextOf(c, deps), {
+      ...c.req.valid("param"),
+      precondition: toPrecondition(c.req.valid("header")),
+    });
     return c.body(null, 204);
   });
   return app;

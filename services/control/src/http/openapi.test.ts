@@ -96,6 +96,18 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  test("has no schema that is made of itself", () => {
+    const usedBy = (name: string, seen: Set<string>): Set<string> => {
+      const text = JSON.stringify(document.components.schemas[name]);
+      for (const [, used = ""] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+        if (!seen.has(used)) usedBy(used, seen.add(used));
+      }
+      return seen;
+    };
+    const names = Object.keys(document.components.schemas);
+    expect(names.filter((name) => usedBy(name, new Set()).has(name))).toEqual([]);
+  });
+
   test("declares every part of a path and describes every header and query parameter", () => {
     for (const { name, path, operation } of operations) {
       const declared = (operation.parameters ?? []).filter((one) => one.in === "path").map((one) => one.name);

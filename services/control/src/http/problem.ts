@@ -25,7 +25,9 @@ export const problemSchema = z
     instance: z.string().openapi({ description: "Path of the request.", example: "/api/v1/teams/payments/routes/api" }),
     code: z.string().openapi({ description: "Stable, for programs.", example: "invalid" }),
     requestId: z.string().openapi({ description: "What our log calls this request." }),
-    errors: z.array(fieldProblemSchema).openapi({ description: "Every place of the input that is wrong." }),
+    errors: z
+      .array(fieldProblemSchema)
+      .openapi({ description: "The places of the input that are wrong, 100 at most." }),
   })
   .openapi("Problem");
 

@@ -10,7 +10,7 @@ import type { HttpDependencies } from "./dependencies.ts";
 const get = createRoute({
   operationId: "getRouteStats",
   tags: ["Stats"],
-  summary: "What the connections of a route did; without `from` and `to` since it was made",
+  summary: "What the connections of a route did; without `from`, `to` and `step` since it was made",
   method: "get",
   path: "/api/v1/stats/routes/{team}/{route}",
   request: { params: z.object({ team: objectName, route: objectName }), query: statsQuery },

@@ -1,6 +1,9 @@
 import { toPointer } from "./pointer.ts";
 import type { Problem } from "../errors.ts";
 
+/** More is told to nobody. */
+const problemsMax = 100;
+
 /** Nothing of ours nests deeper than a dozen; a bound keeps every later walk over the value shallow. */
 export const jsonDepthMax = 32;
 
@@ -38,7 +41,7 @@ function findAmbiguities(text: string): Problem[] {
   const here = () => toPointer(stack.map((frame) => frame.step));
   const report = (code: string, detail: string) => problems.push({ pointer: here(), code, detail });
 
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < text.length && problems.length < problemsMax; at++) {
     const frame = stack.at(-1);
     const character = text.charAt(at);
     if (character === "{" || character === "[") {

@@ -55,6 +55,7 @@ const put = createRoute({
     },
     ...authenticated,
     ...takesBody,
+    404,
     409,
     412,
   ),

@@ -48,6 +48,9 @@ function headersOf(error: HellowayError): Record<string, string> {
     case "unavailable":
     case "rate_limited":
       return { "retry-after": String(error.retryAfterSeconds ?? retryAfterSecondsDefault) };
+    case "too_large":
+      // The rest of the body is never read, so the connection cannot carry another request.
+      return { connection: "close" };
     default:
       return {};
   }

@@ -50,8 +50,8 @@ const remove = createRoute({
   summary: "Revoke a token: it stops working at once",
   method: "delete",
   path: `${path}/{id}`,
-  request: { params: z.object({ id: z.uuid() }), query: noQuery },
-  responses: answers({ 204: { description: "Revoked." } }, ...authenticated, 404, 422),
+  request: { params: z.object({ id: z.uuid().toLowerCase() }), query: noQuery },
+  responses: answers({ 204: { description: "Revoked." } }, ...authenticated, 404, 409, 422),
 });
 
 export function tokensApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {

@@ -37,12 +37,20 @@ export function validationHook(result: Validated, c: { req: { method: string } }
 
 function invalidInput(problems: Problem[]): HellowayError {
   const unsupported = problems.every((problem) => problem.code === "unsupported");
+  const [only] = problems;
   return new HellowayError(
     "invalid",
     unsupported ? "unsupported" : "invalid",
-    problems.length === 1 && problems[0] !== undefined
-      ? `${problems[0].pointer || "The body"}: ${problems[0].detail}`
-      : `${problems.length} places of the input are wrong; errors lists them.`,
+    problems.length === 1 && only !== undefined
+      ? `${placeOf(only)}: ${only.detail}`
+      : `${problems.length} places of the input are wrong; errors has them.`,
     { problems },
   );
+}
+
+/** A pointer as the beginning of a sentence; it is as long as the caller's keys are. */
+function placeOf({ pointer }: Problem): string {
+  const place = pointer.replace(/:$/, "");
+  if (place === "") return "The body";
+  return place.length > 200 ? `${place.slice(0, 200)}...` : place;
 }

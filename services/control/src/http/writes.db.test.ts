@@ -189,6 +189,26 @@ eachDatabase((openDatabase) => {
     expect((await remove("/tokens/not-an-id")).status).toBe(404);
   });
 
+  test("a claim is approved and given up under its ETag only", async () => {
+    const claim = "/teams/payments/domains/etag.example.com";
+    await post("/teams/payments/domains", { name: "etag.example.com", scope: "exact" });
+    const approve = (etag: string) => api.call("POST", `/api/v1${claim}/approve`, { headers: { "if-match": etag } });
+    expect(await approve('"9"')).toMatchObject({ status: 412, body: { code: "version_differs" } });
+    expect(await approve('"1"')).toMatchObject({ status: 200, body: { version: 2 } });
+    expect((await remove(claim, { "if-match": '"1"' })).status).toBe(412);
+    expect((await get(claim)).status).toBe(200);
+    expect((await remove(claim, { "if-match": '"2"' })).status).toBe(204);
+  });
+
+  test("the last administrator's token cannot be revoked; an id is the same in upper case", async () => {
+    const { items } = (await get("/tokens")).body;
+    const first = items.find((one: { name: string }) => one.name === "first-admin");
+    expect(await remove(`/tokens/${first.id}`)).toMatchObject({ status: 409, body: { code: "last_admin_token" } });
+    const { id, token } = (await post("/tokens", { name: "shouted", role: "viewer" })).body;
+    expect((await remove(`/tokens/${id.toUpperCase()}`)).status).toBe(204);
+    expect((await get("/session", { token })).status).toBe(401);
+  });
+
   test("a token's role and team go together", async () => {
     const pointers = async (body: object) => (await post("/tokens", body)).body.errors;
     expect(await pointers({ name: "x", role: "editor" })).toMatchObject([{ pointer: "/team", code: "required" }]);
@@ -228,6 +248,9 @@ eachDatabase((openDatabase) => {
       "?to",
       "?x",
     ]);
+    const steps = await get("/stats/routes/payments/counted?step=1m");
+    expect(steps.body.series.length).toBeGreaterThan(0);
+    expect((await get("/stats/routes/payments/counted?to=9999-12-31T23:59:59.999Z")).status).toBe(200);
     await remove("/teams/payments/routes/counted");
   });
 

@@ -37,9 +37,9 @@ function toProblem(issue: Issue, input: unknown, locate: Locate): Problem[] {
         ? one("required", "This is required.")
         : one("not_allowed", `One of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}.`);
     case "too_big":
-      return one("too_big", `At most ${issue.maximum}${unit(issue.origin)}.`);
+      return one("too_big", `At most ${issue.maximum}${unit(issue.origin, issue.maximum)}.`);
     case "too_small":
-      return one("too_small", `At least ${issue.minimum}${unit(issue.origin)}.`);
+      return one("too_small", `At least ${issue.minimum}${unit(issue.origin, issue.minimum)}.`);
     case "invalid_format":
       return one("bad_format", issue.message);
     case "invalid_key":
@@ -92,12 +92,13 @@ function named(type: string): string {
   return articles[type] ?? type;
 }
 
-function unit(origin: string): string {
+function unit(origin: string, bound: number | bigint): string {
+  const plural = Number(bound) === 1 ? "" : "s";
   switch (origin) {
     case "string":
-      return " characters";
+      return ` character${plural}`;
     case "array":
-      return " items";
+      return ` item${plural}`;
     default:
       return "";
   }

@@ -48,7 +48,7 @@ const grantDefault = (): AddressGrantSpec => ({ cidrs: ["public"], ports: [{ fro
 
 export const addressGrantsInput = z
   .strictObject({
-    default: grantInput.optional(),
+    default: grantInput.optional().openapi({ description: "Of every team that is not named." }),
     teams: z
       .record(objectName, grantInput)
       .refine((teams) => Object.keys(teams).length <= teamsMax, {

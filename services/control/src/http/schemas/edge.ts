@@ -34,7 +34,7 @@ const edgeStatus = z.object({
   refused: z.int().openapi({ description: "Objects it does not serve as offered." }),
 });
 
-export const edgeOutput = objectOutput("Edge", z.object({}), edgeStatus);
+export const edgeOutput = objectOutput("Edge", { spec: z.object({}), status: edgeStatus, more: {} });
 
 export const printEdge = (view: EdgeView): z.infer<typeof edgeOutput> => ({
   ...printObject(view),

@@ -12,12 +12,17 @@ const stored = {
   updatedAt: instant("When it last changed."),
 };
 
-/** An object as every endpoint answers it. */
-export const objectOutput = <Spec extends z.ZodType, Status extends z.ZodType>(
+/**
+ * An object as every endpoint answers it.
+ * @param more fields of this kind alone. Extending the result instead would make its schema in the document refer to itself.
+ */
+export const objectOutput = <Spec extends z.ZodType, Status extends z.ZodType, More extends Record<string, z.ZodType>>(
   refId: string,
-  spec: Spec,
-  status: Status,
-) => z.object({ name: z.string(), ...stored, spec, status }).openapi(refId);
+  fields: { spec: Spec; status: Status; more: More },
+) => {
+  const { spec, status, more } = fields;
+  return z.object({ name: z.string(), ...more, ...stored, spec, status }).openapi(refId);
+};
 
 interface View {
   name: string;

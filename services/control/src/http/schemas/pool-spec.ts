@@ -28,7 +28,10 @@ export const poolSpecInput = z
     hello: helloInput.optional(),
     noSni: routeBodyInput.nullish().openapi({ description: "For a hello without a name; null: refuse it." }),
     unmatched: routeBodyInput.nullish().openapi({ description: "For a name that nobody registered; null: refuse it." }),
-    addresses: addressGrantsInput.optional().openapi({ description: "Where routes of this pool may point." }),
+    addresses: addressGrantsInput.optional().openapi({
+      description:
+        "Where routes of this pool may point. Taking a grant back changes no route: edges refuse at once those that point elsewhere, and the route's status says so (rejected, with the reason).",
+    }),
     rollout: later("How a change reaches the edges."),
   })
   .transform((given): PoolSpec => ({

@@ -17,9 +17,11 @@ export const poolWrite = objectWrite(poolSpecInput).openapi("PoolWrite", {
   },
 });
 
-export const poolOutput = objectOutput("Pool", poolSpecOutput, z.object({}))
-  .extend({ revision: z.int().openapi({ description: "Number of the last change of its table.", example: 41 }) })
-  .openapi("Pool");
+export const poolOutput = objectOutput("Pool", {
+  spec: poolSpecOutput,
+  status: z.object({}),
+  more: { revision: z.int().openapi({ description: "Number of the last change of its table.", example: 41 }) },
+});
 
 /** What everybody may know of a pool. */
 export const poolNameOutput = z.object({ name: z.string().openapi({ example: "public" }) }).openapi("PoolName");

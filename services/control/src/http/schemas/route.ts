@@ -37,12 +37,14 @@ const routeStatus = z.object({
   ),
 });
 
-export const routeOutput = objectOutput("Route", routeSpecOutput, routeStatus)
-  .extend({
+export const routeOutput = objectOutput("Route", {
+  spec: routeSpecOutput,
+  status: routeStatus,
+  more: {
     team: z.string().openapi({ example: "payments" }),
     revision: z.int().openapi({ description: "Of the pool, that carries this version.", example: 41 }),
-  })
-  .openapi("Route");
+  },
+});
 
 export const dryRunOutput = z
   .object({

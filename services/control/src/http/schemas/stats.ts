@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { duration } from "./duration.ts";
+import { instantInput } from "./instant-input.ts";
 import { instant } from "./object-output.ts";
 import { refuse } from "./custom-problem.ts";
 import type { RouteStats } from "../../fleet/stats.ts";
@@ -7,9 +8,7 @@ import type { RouteStats } from "../../fleet/stats.ts";
 const minuteMs = 60_000;
 
 const bound = (about: string) =>
-  z.iso
-    .datetime({ offset: true, error: "An RFC 3339 instant." })
-    .transform((text) => new Date(text))
+  instantInput
     .optional()
     .openapi({ type: "string", format: "date-time", description: about, example: "2026-11-23T19:00:00Z" });
 

@@ -8,7 +8,7 @@ export const teamWrite = objectWrite(teamSpecInput).openapi("TeamWrite", {
   example: { labels: { department: "finance" }, description: "Card payments", spec: { quotas: { routes: 200 } } },
 });
 
-export const teamOutput = objectOutput("Team", teamSpecOutput, z.object({}));
+export const teamOutput = objectOutput("Team", { spec: teamSpecOutput, status: z.object({}), more: {} });
 
 export const printTeam = (view: TeamView): z.infer<typeof teamOutput> => ({
   ...printObject(view),

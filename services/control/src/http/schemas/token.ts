@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { objectName } from "./name.ts";
 import { refuse } from "./custom-problem.ts";
+import { instantInput } from "./instant-input.ts";
 import { instant } from "./object-output.ts";
 import type { TokenView } from "../../fleet/tokens.ts";
 
@@ -20,8 +21,7 @@ export const tokenCreate = z
       .openapi({ description: "What it is for; people see it in lists.", example: "payments-ci" }),
     team: objectName.nullish().openapi({ description: "Of a team's role; null or absent for the whole fleet." }),
     role,
-    expiresAt: z.iso
-      .datetime({ offset: true, error: "An RFC 3339 instant." })
+    expiresAt: instantInput
       .nullish()
       .openapi({ description: "null or absent: never.", format: "date-time", example: "2027-06-01T00:00:00Z" }),
   })
@@ -34,7 +34,7 @@ export const tokenCreate = z
     name,
     team: team ?? null,
     role: given,
-    expiresAt: expiresAt ? new Date(expiresAt) : null,
+    expiresAt: expiresAt ?? null,
   }))
   .openapi("TokenCreate", { example: { name: "payments-ci", team: "payments", role: "editor" } });
 
