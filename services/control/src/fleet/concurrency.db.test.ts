@@ -8,12 +8,15 @@ import type { Database } from "../db/database.ts";
 import { pools, revisions, tableChanges } from "../db/schema/pools.ts";
 import { names, routeNames, routes } from "../db/schema/routes.ts";
 import { inTransaction } from "../db/transaction.ts";
+import { ensureAuthority } from "./authority.ts";
 import type { Context } from "./context.ts";
 import { approveDomain, createDomain, deleteDomain } from "./domains.ts";
-import { putPool } from "./pools.ts";
+import { createJoinToken } from "./join-tokens.ts";
+import { deletePool, putPool } from "./pools.ts";
 import { holdNames } from "./route-names.ts";
 import { deleteRoute, getRoute } from "./routes.ts";
-import { putTeam } from "./teams.ts";
+import { deleteTeam, putTeam } from "./teams.ts";
+import { createToken } from "./tokens.ts";
 
 onPostgres((open) => {
   let database: Database;
@@ -217,5 +220,57 @@ onPostgres((open) => {
       Array.from({ length: 10 }, (_, i) => fleet.route(few, "few", `r${i}`, { hostnames: [`r${i}.few.example.com`] })),
     );
     expect(made.filter((result) => result.status === "fulfilled")).toHaveLength(3);
+  });
+
+  test("routes of a team exchange hostnames without a deadlock", async () => {
+    let attempts = 0;
+    const transaction: typeof database.db.transaction = (body, config) => {
+      attempts++;
+      return database.db.transaction(body, config);
+    };
+    const counted: Context = { ...ours, db: Object.create(database.db, { transaction: { value: transaction } }) };
+    const hostnames = Array.from({ length: 4 }, (_, i) => `swap${i}.ours.example.com`);
+    for (const [i, hostname] of hostnames.entries())
+      await fleet.route(ours, "ours", `swap${i}`, { hostnames: [hostname] });
+    const writes = Array.from({ length: 40 }, (_, i) => {
+      const wanted = [hostnames[(i * 3 + 1) % 4] ?? "", hostnames[(i * 3 + 2) % 4] ?? ""];
+      return fleet.route(counted, "ours", `swap${i % 4}`, { hostnames: wanted.slice(0, 1 + (i % 2)) });
+    });
+    for (const result of await Promise.allSettled(writes)) {
+      if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "hostname_taken" });
+    }
+    // A deadlock is one more attempt.
+    expect(attempts).toBe(writes.length);
+    await checkTable(database.db, "main");
+  });
+
+  test("what is made in a team or pool while it is deleted is there or not found, and then keeps it", async () => {
+    const { sealing, now } = fleet.admin;
+    await ensureAuthority(database.db, { sealing, now: now() });
+    for (let round = 0; round < 8; round++) {
+      const name = `gone${round}`;
+      await fleet.team(name);
+      await fleet.pool(name);
+      const outcomes = await Promise.allSettled([
+        deleteTeam(fleet.admin, { name, precondition: {} }),
+        createDomain(fleet.admin, { team: name, name: `${name}.example.org`, scope: "exact" }),
+        createToken(fleet.admin, { name, team: name, role: "reader", expiresAt: null }),
+        deletePool(fleet.admin, { name, precondition: {} }),
+        createJoinToken(fleet.admin, { pool: name, controlAddress: "127.0.0.1:1" }),
+        fleet.route(ours, "ours", name, { pool: name, hostnames: [`${name}.ours.example.com`] }),
+      ]);
+      const codes = outcomes.map((result) => (result.status === "fulfilled" ? "done" : result.reason.code));
+      const [team, domain, token, pool, joinToken, route] = codes;
+      expect([team, domain]).toBeOneOf([
+        ["done", "team_not_found"],
+        ["team_in_use", "done"],
+      ]);
+      expect(token).toBeOneOf(["done", "team_not_found"]);
+      expect([pool, route]).toBeOneOf([
+        ["done", "unknown_pool"],
+        ["pool_in_use", "done"],
+      ]);
+      expect(joinToken).toBeOneOf(["done", "pool_not_found"]);
+    }
   });
 });

@@ -36,7 +36,7 @@ export async function createJoinToken(ctx: Context, input: CreateJoinToken): Pro
   const now = ctx.now();
   const expiresAt = new Date(now.getTime() + lifetimeMs);
   const token = await inTransaction(ctx.db, async (tx) => {
-    const [pool] = await tx.select({ id: pools.id }).from(pools).where(eq(pools.name, input.pool));
+    const [pool] = await tx.select({ id: pools.id }).from(pools).where(eq(pools.name, input.pool)).for("key share");
     if (pool === undefined) throw new HellowayError("not_found", "pool_not_found", `There is no pool "${input.pool}".`);
     const pin = await readAuthorityPin(tx);
     const made = `hwj_${randomBytes(32).toString("base64url")}.${Buffer.from(pin).toString("base64url")}`;

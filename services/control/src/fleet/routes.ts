@@ -17,7 +17,7 @@ import { checkDescribed, contentOf, isUnchanged } from "./described.ts";
 import { dryRunOf } from "./dry-run.ts";
 import { encodeRoute, objectKinds, removalCauses } from "./encode-object.ts";
 import { readFleetSockets } from "./fleet-sockets.ts";
-import { lockOwnership } from "./locks.ts";
+import { lockNamesOf, lockOwnership } from "./locks.ts";
 import { checkManagedBy } from "./managed-by.ts";
 import { checkObjectName } from "./object-name.ts";
 import { type ObjectView, type Put, toObjectView } from "./object-view.ts";
@@ -90,6 +90,7 @@ async function writeRoute(tx: Tx, ctx: Context, team: Team, { name, put, precond
   } else {
     await checkQuota(tx, team.id, "routes");
   }
+  await lockNamesOf(tx, team);
   await lockOwnership(tx, "shared");
   const pool = await readPool(tx, put.spec.pool);
   await checkSpec(tx, team, pool, put.spec);

@@ -154,7 +154,7 @@ export async function authenticate(ctx: { db: Db; now(): Date }, token: string):
 async function authoriseRole(ctx: Context, { team, role }: { team: string | null; role: Role }) {
   const isFleetRole = fleetRoles.some((one) => one === role);
   if (team !== null) {
-    const owned = await requireTeam(ctx, team, "owner");
+    const owned = await requireTeam(ctx, team, "owner", { keep: true });
     if (isFleetRole) throw invalid("/team", "not_allowed", `The role ${role} is over the fleet and has no team.`);
     return owned;
   }
