@@ -111,8 +111,13 @@ export async function expectRefusal(client: Peer, alert: number | null): Promise
   client.end();
 }
 
+export interface EngineOptions extends Partial<RelayOptions> {
+  /** Applied before the engine listens. */
+  tableFirst?: TableObject;
+}
+
 /** To be called once inside each describe: how its tests get engines. */
-export function useEngines(makeRelay: MakeRelay): (options?: Partial<RelayOptions>) => Promise<Engine> {
+export function useEngines(makeRelay: MakeRelay): (options?: EngineOptions) => Promise<Engine> {
   const engines: Engine[] = [];
 
   afterEach(async () => {
@@ -128,7 +133,7 @@ export function useEngines(makeRelay: MakeRelay): (options?: Partial<RelayOption
     }
   });
 
-  return async (options = {}) => {
+  return async ({ tableFirst, ...options } = {}) => {
     const logged: Logged[] = [];
     const log = (level: string) => (fields: unknown, message?: string) => {
       logged.push({ level, fields, message });
@@ -149,6 +154,7 @@ export function useEngines(makeRelay: MakeRelay): (options?: Partial<RelayOption
     });
     const engine = new Engine(relay, records, logged);
     engines.push(engine);
+    if (tableFirst) await engine.serve(tableFirst);
     await relay.listen();
     return engine;
   };

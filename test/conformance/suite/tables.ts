@@ -184,7 +184,15 @@ export function defineTables(makeRelay: MakeRelay): void {
       }
     });
 
-    test("refuses a backend that is a further socket of its process, also one bound after the table came", async () => {
+    test("refuses a backend that is a listener bound after the table came, also one that was given by a name", async () => {
+      const engine = await start({ listen: [{ address: "localhost", port: 0 }], tableFirst: settingsObject() });
+      const [bound] = engine.relay.listeners;
+      expect(["127.0.0.1", "::1"]).toContain(bound!.address);
+      const backends = [{ host: bound!.address, port: bound!.port }];
+      expect(await engine.edit(routeObject(name, { hostnames: [name], backends }))).toEqual(["backend_not_allowed"]);
+    });
+
+    test("refuses a backend that is a further socket of its process", async () => {
       const engine = await start({ ownSockets: [{ address: "127.0.0.1", port: 9_443 }] });
       await engine.serve();
       const backends = [{ host: "127.0.0.1", port: 9_443 }];

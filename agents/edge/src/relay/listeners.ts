@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { ListenerAddress } from "./relay.ts";
 import type { RelayOptions } from "./relay-options.ts";
 
@@ -25,7 +25,7 @@ export class Listeners {
     this.#onConnection = onConnection;
   }
 
-  /** With the ports as bound; empty before open(). */
+  /** Addresses and ports as bound, where a name or port 0 was wanted too; empty before open(). */
   get bound(): readonly ListenerAddress[] {
     return this.#bound;
   }
@@ -50,9 +50,10 @@ export class Listeners {
     server.listen({ host: wanted.address, port: wanted.port, backlog: BACKLOG, ipv6Only: true });
     await once(server, "listening");
     this.#servers.push(server);
-    const { port } = server.address() as { port: number };
-    const listener = { address: wanted.address, port };
-    // Out of descriptors or memory: the connection stays with the kernel and accepting goes on when there is room.
+    const { address, port } = server.address() as AddressInfo;
+    const listener = { address, port };
+    // Out of memory: the connection stays with the kernel. Out of descriptors there is no event: libuv itself closes what it
+    // cannot take, uncounted, and accepts again when there is room.
     server.on("error", (error) => this.#log.error({ err: error, listener }, "cannot accept a connection"));
     server.on("connection", (socket) => this.#onConnection(socket, listener));
     return listener;

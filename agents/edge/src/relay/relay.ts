@@ -122,7 +122,7 @@ export interface ListenerAddress {
 export interface Relay {
   /** Binds the listeners and accepts; rejects with the system error. Before the first apply every connection is refused (50, `no_table`). */
   listen(): Promise<void>;
-  /** Where it accepts, with the ports as bound; empty before listen(). */
+  /** Where it accepts: IP addresses and ports as bound; empty before listen(). */
   readonly listeners: readonly ListenerAddress[];
   apply(update: TableUpdate): Promise<ApplyResult>;
   counters(): Promise<Counters>;
