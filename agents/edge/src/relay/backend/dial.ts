@@ -29,7 +29,7 @@ export interface DialOwner {
   /** Gets what a defect throws. */
   bug(error: unknown): void;
   counters(backend: ServedBackend): BackendCounters;
-  /** The socket has no listener but one for errors that it reports to onError until that is replaced. */
+  /** The socket is the owner's from here on; nobody has listened to it but for errors. */
   connected(upstream: Connected): void;
   failed(reason: "no_backend" | "connect_failed" | "connect_timeout", detail: string): void;
 }

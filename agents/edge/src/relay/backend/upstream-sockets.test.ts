@@ -10,18 +10,18 @@ afterEach(() => {
 });
 
 /** An upstream socket of ours, and the same connection as a listener accepted it. */
-async function dialled(upstreams: UpstreamSockets, claim?: { address: string; port: number }) {
+async function dialled(upstreams: UpstreamSockets, claim?: { address: string; port: number }, host = "127.0.0.1") {
   const server = createServer();
   servers.push(server);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const socket = connect({ host: "127.0.0.1", port });
+  const socket = connect({ host, port });
   const [[accepted]] = (await Promise.all([once(server, "connection"), once(socket, "connect")])) as [
     [Socket],
     unknown,
   ];
-  const own = upstreams.add(socket, claim?.address ?? "127.0.0.1", claim?.port ?? port)!;
+  const own = upstreams.add(socket, claim?.address ?? host, claim?.port ?? port)!;
   const judge = (portOffset = 0) =>
     upstreams.judge(
       accepted.remoteAddress!,
@@ -37,6 +37,13 @@ const hello = Buffer.alloc(100, 7);
 test("recognises a connection that comes straight back to a listener of ours", async () => {
   const upstreams = new UpstreamSockets();
   const { socket, judge } = await dialled(upstreams);
+  expect(judge()).toEqual({ kind: "loop" });
+  socket.destroy();
+});
+
+test("recognises one that was dialled by a v4-mapped address", async () => {
+  const upstreams = new UpstreamSockets();
+  const { socket, judge } = await dialled(upstreams, undefined, "::ffff:127.0.0.1");
   expect(judge()).toEqual({ kind: "loop" });
   socket.destroy();
 });

@@ -5,6 +5,7 @@
 // address is the one the connection was accepted on, or, when something between translated that, when what the connection
 // says is what we said on the upstream socket, which nobody has answered yet: a hello's 32 random bytes are within the first.
 import type { Socket } from "node:net";
+import { unmapped } from "../connection/source.ts";
 
 /** Enough of a hello to hold its random: record header 5, handshake header 4, version 2, random 32. */
 const HEAD_BYTES = 43;
@@ -41,11 +42,11 @@ const other: Acceptance = { kind: "other" };
 export class UpstreamSockets {
   readonly #sockets = new Map<string, UpstreamSocket>();
 
-  /** Must be called when the socket has its local port: once connect() has begun, connected or not. */
+  /** Must be called when the socket has its local port: once connect() has begun, connected or not. Unmaps v4-mapped addresses. */
   add(socket: Socket, remoteAddress: string, remotePort: number): UpstreamSocket | null {
     if (socket.destroyed || socket.localAddress === undefined) return null;
-    const key = `${socket.localAddress} ${socket.localPort}`;
-    const upstream = new UpstreamSocket(socket, remoteAddress, remotePort);
+    const key = `${unmapped(socket.localAddress)} ${socket.localPort}`;
+    const upstream = new UpstreamSocket(socket, unmapped(remoteAddress), remotePort);
     this.#sockets.set(key, upstream);
     socket.once("close", () => {
       if (this.#sockets.get(key) === upstream) this.#sockets.delete(key);
