@@ -1,9 +1,18 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
+import { settingsObject } from "@helloway/test/harness/table-objects";
 import { createRelay } from "./create-relay.ts";
+import type { Relay } from "./relay.ts";
 
-test("outlives a defect that one connection meets, logs it, and still counts the connection", async () => {
+const SOURCE_UNDECIDED_MAX = 256;
+
+/** A relay whose owner throws whenever a connection ends; what it logged as an error. */
+async function startDefective(): Promise<{
+  relay: Relay;
+  errors: unknown[];
+  client: () => ReturnType<typeof connect>;
+}> {
   const errors: unknown[] = [];
   const silent = (): void => undefined;
   const relay = await createRelay({
@@ -18,14 +27,32 @@ test("outlives a defect that one connection meets, logs it, and still counts the
     },
   });
   await relay.listen();
-  for (let i = 0; i < 2; i++) {
-    const client = connect({ host: "127.0.0.1", port: relay.listeners[0]!.port });
-    client.resume();
-    await once(client, "close");
-  }
+  const client = () => connect({ host: "127.0.0.1", port: relay.listeners[0]!.port }).resume();
+  return { relay, errors, client };
+}
+
+test("outlives a defect that one connection meets, logs it, and still counts the connection", async () => {
+  const { relay, errors, client } = await startDefective();
+  for (let i = 0; i < 2; i++) await once(client(), "close");
   await expect.poll(() => errors.length).toBe(2);
   const counters = await relay.counters();
   expect(counters).toMatchObject({ accepted: 2, undecided: 0 });
   expect(counters.routes.get("-")).toMatchObject({ opened: 2, closed: { no_table: 2 } });
+  await relay.close();
+});
+
+test("does not let a connection pay for the defect of another that makes room for it", async () => {
+  const { relay, errors, client } = await startDefective();
+  await relay.apply({ snapshot: true, objects: [settingsObject()], removals: [] });
+  const oldest = client();
+  await expect.poll(async () => (await relay.counters()).undecided).toBe(1);
+  const others = Array.from({ length: SOURCE_UNDECIDED_MAX }, client);
+  await once(oldest, "close");
+  await expect.poll(async () => (await relay.counters()).accepted).toBe(SOURCE_UNDECIDED_MAX + 1);
+  const counters = await relay.counters();
+  expect(counters.undecided).toBe(SOURCE_UNDECIDED_MAX);
+  expect(counters.routes.get("-")?.closed).toEqual({ overloaded: 1 });
+  expect(errors.length).toBe(1);
+  for (const each of others) each.destroy();
   await relay.close();
 });

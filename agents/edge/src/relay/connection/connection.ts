@@ -297,8 +297,8 @@ export class Connection implements Undecided, OpenTraffic {
     if (state.kind === "dialling") state.dial.abort();
     // The sockets of a copy are its own to end.
     if (state.kind !== "forwarding") this.#client.destroy();
-    // Last, so that nothing of the above is missing when it throws.
-    if (this.#core.onClose) this.#core.onClose(connectionRecord(this.#facts(reason)));
+    // It may run within a step of another connection, which must not end by what this throws.
+    safely(this.#bug, () => this.#core.onClose?.(connectionRecord(this.#facts(reason))))();
   }
 
   #facts(reason: CloseReason): ConnectionFacts {
