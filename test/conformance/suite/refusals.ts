@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { Peer } from "../../harness/peer.ts";
-import { defaultRoute, settingsObject } from "../../harness/table-objects.ts";
+import { connectRaw } from "../../harness/raw-client.ts";
+import { defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
 import { alertBytes, backendFields, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
@@ -178,6 +179,42 @@ export function defineRefusals(makeRelay: MakeRelay): void {
         newcomer.end();
         upstream.end();
         await engine.closes("-", { overloaded: 1, client_gone: SOURCE_UNDECIDED_MAX - 1 });
+      },
+    );
+
+    test(
+      "takes the place of its oldest from a source whose hellos hold too many bytes, and serves others",
+      { timeout: 30_000 },
+      async () => {
+        await using backend = await startTcpBackend();
+        const engine = await start();
+        await engine.serve(
+          settingsObject({ hello: { timeoutMs: 30_000, bytesMax: 65_536 } }),
+          routeObject(name, { hostnames: [name], backends: [backendFields(backend)] }),
+        );
+        // Most of a hello of 60,000 bytes; all of them together are 12 MiB.
+        const part = Buffer.concat([
+          Buffer.from("16030140000100ea60", "hex"),
+          Buffer.alloc(16_380),
+          ...Array.from({ length: 2 }, () => [Buffer.from("1603014000", "hex"), Buffer.alloc(16_384)]).flat(),
+        ]);
+        const holding: Peer[] = [];
+        for (let i = 0; i < SOURCE_UNDECIDED_MAX - 1; i++) {
+          const client = await engine.connect();
+          client.send(part);
+          holding.push(client);
+        }
+        await expect.poll(() => holding[0]!.ended).not.toBe(null);
+        expect(holding.at(-1)!.ended).toBe(null);
+        const other = await connectRaw(engine.ipv6);
+        other.send(helloFor(name));
+        const upstream = await backend.next();
+        await upstream.bytes(helloFor(name).length);
+        for (const peer of [...holding, other, upstream]) peer.socket.destroy();
+        await expect.poll(() => engine.records.length).toBe(holding.length + 1);
+        const closed = (await engine.route("-"))!.closed;
+        expect(closed.overloaded).toBeGreaterThan(0);
+        expect((closed.overloaded ?? 0) + (closed.client_gone ?? 0)).toBe(holding.length);
       },
     );
 

@@ -85,6 +85,16 @@ describe("bytes", () => {
     expect(evicted).toEqual(["b1"]);
   });
 
+  test("makes room at once, and by those alone that hold something", () => {
+    const { budget, evicted, add } = setUp();
+    const all = add("a1", "a2", "a3", "a4");
+    budget.grow(all.get("a2")!, 1);
+    budget.grow(all.get("a3")!, 200);
+    budget.grow(all.get("a4")!, 240);
+    expect(evicted).toEqual(["a2", "a3"]);
+    expect(budget.bytes).toBe(240);
+  });
+
   test("lets go of the bytes of a refused connection and keeps counting the connection", () => {
     const { budget, add } = setUp();
     const all = add("a1");

@@ -79,8 +79,8 @@ export class UndecidedBudget {
     source.holders.set(connection, held + bytes);
     source.bytes += bytes;
     this.#bytes += bytes;
-    if (source.bytes > this.#limits.sourceBytesMax) evictOldest(source);
-    else if (this.#bytes > this.#limits.bytesMax) evictOldest(this.#mostBytes());
+    while (source.bytes > this.#limits.sourceBytesMax) evictOldestWithBytes(source);
+    while (this.#bytes > this.#limits.bytesMax) evictOldestWithBytes(this.#mostBytes());
   }
 
   /** What the connection held is let go of; it still counts as a connection. */
@@ -113,7 +113,7 @@ export class UndecidedBudget {
     throw new Error("A full budget holds no source.");
   }
 
-  /** Looks at every source; each eviction lets go of at least the average, so that filling it again costs the sender more. */
+  /** Looks at every source: what is let go of has to be sent again before the next look. */
   #mostBytes(): Source {
     let most: Source | null = null;
     for (const source of this.#sources.values()) if (!most || source.bytes > most.bytes) most = source;
@@ -126,5 +126,12 @@ function evictOldest(source: Source): void {
   for (const connection of source.holders.keys()) {
     connection.evict();
     return;
+  }
+}
+
+/** Evicting those that hold nothing would make no room. */
+function evictOldestWithBytes(source: Source): void {
+  for (const [connection, bytes] of source.holders) {
+    if (bytes > 0) return connection.evict();
   }
 }
