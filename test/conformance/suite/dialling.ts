@@ -194,6 +194,19 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await engine.closes("two", { backend_closed: 10 });
     });
 
+    test("asks once for a backend's name that many connections want at the same time", async () => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("backend.internal", ["127.0.0.1"]);
+      await engine.serve(
+        routeObject(name, { hostnames: [name], backends: [{ host: "backend.internal", port: backend.port }] }),
+      );
+      await Promise.all(Array.from({ length: 50 }, () => visit(engine)));
+      expect(dns.questions("backend.internal")).toBe(2);
+      await engine.closes(name, { backend_closed: 50 });
+    });
+
     test("asks again when an answer's time is over", async () => {
       await using dns = await startDnsServer();
       await using before = await startTcpBackend({ onConnection: greet });

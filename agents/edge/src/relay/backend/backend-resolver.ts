@@ -13,6 +13,8 @@ const STALE_MAX_MS = 600_000;
 const FAILED_TTL_MS = 1_000;
 /** Names held; the oldest answer goes first. */
 const NAMES_MAX = 10_000;
+/** Addresses of each family taken of one answer: every connection looks at all, and who owns the name decides how many there are. */
+const ADDRESSES_MAX = 32;
 
 interface Answer {
   readonly addresses: readonly Address[];
@@ -64,7 +66,7 @@ export class BackendResolver {
       records(this.#resolver.resolve6(host, { ttl: true })),
     ]);
     const now = performance.now();
-    const found = answers.flatMap((each) => each ?? []);
+    const found = answers.flatMap((each) => each?.slice(0, ADDRESSES_MAX) ?? []);
     if (found.length === 0 && answers.includes(null)) return this.#failed(host, now);
     const ttlMs = Math.min(...found.map((each) => each.ttl * 1000), TTL_MAX_MS);
     const livesMs = found.length === 0 ? NONE_TTL_MS : Math.max(ttlMs, TTL_MIN_MS);
