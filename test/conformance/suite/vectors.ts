@@ -15,6 +15,8 @@ interface EdgeCase {
   then: "fin" | "silence" | null;
   verdict: "route" | "nosni" | "noroute" | "reject" | "close" | "timeout";
   sni: string | null;
+  /** Of a routed hello; null: not offered, or not told. */
+  alpn: string[] | null;
   alert: string | null;
 }
 
@@ -53,7 +55,12 @@ export function defineVectors(makeRelay: MakeRelay): void {
         client.end();
         upstream.end();
         await engine.closes(row.sni!, { client_closed: 1 });
-        expect(engine.records[0]).toMatchObject({ route: `team/${row.sni}`, rx: bytes.length, tx: 0 });
+        expect(engine.records[0]).toMatchObject({
+          route: `team/${row.sni}`,
+          alpn: (row.alpn ?? []).map(escaped),
+          rx: bytes.length,
+          tx: 0,
+        });
         return;
       }
       await client.over();
@@ -65,6 +72,11 @@ export function defineVectors(makeRelay: MakeRelay): void {
       expect(backend.count).toBe(0);
     });
   });
+}
+
+/** As a record has it: printable ASCII. */
+function escaped(text: string): string {
+  return text.replace(/[^ -~]/g, (each) => `\\x${each.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** An exact route for the name of every vector that is to be routed. */
