@@ -119,6 +119,14 @@ eachDatabase((openDatabase) => {
     expect((await api.call("GET", `/api/v1/session?token=${api.adminToken}`, { token: null })).status).toBe(401);
   });
 
+  test("a number beyond all numbers is refused as too large", async () => {
+    const body = '{"spec":{"quotas":{"routes":1e999}}}';
+    const { body: problem } = await api.call("PUT", "/api/v1/teams/payments", { body });
+    expect(problem.errors).toMatchObject([
+      { pointer: "/spec/quotas/routes", code: "wrong_type", detail: expect.stringContaining("too large") },
+    ]);
+  });
+
   test("nothing failed on our side", () => {
     expect(api.errors).toEqual([]);
   });

@@ -74,6 +74,8 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 
 function typeOf(input: unknown): string {
   if (input === null) return "null";
+  // 1e999 is JSON and no number of ours.
+  if (input === Infinity || input === -Infinity) return "one that is too large";
   return Array.isArray(input) ? "array" : typeof input;
 }
 
