@@ -12,6 +12,8 @@ const database = "{runtime,proto,agents,services,infra,tools,test}/**/*.db.test.
 export default defineConfig({
   test: {
     environment: "node",
+    // A busy machine may take longer than the second that is the default; a poll ends as soon as it holds.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database]),
       project("database", [database], [], {

@@ -9,6 +9,7 @@ import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
 import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
 
 const name = "app.example.test";
+const MIB = 1024 * 1024;
 
 /** Answers with one byte and closes, so that a visit is over at once. */
 const greet = (peer: Peer): void => peer.end("x");
@@ -153,6 +154,20 @@ export function defineDialling(makeRelay: MakeRelay): void {
       client.end();
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
+    });
+
+    test("does not take in all that a client sends while a backend is dialled", async () => {
+      await using silent = await startSilentListener();
+      const engine = await start();
+      await engine.serve(
+        routeObject(name, { hostnames: [name], timeouts: { connectMs: 500 }, backends: [backendFields(silent)] }),
+      );
+      const client = await engine.hello(name);
+      client.send(Buffer.alloc(32 * MIB));
+      await engine.closes(name, { connect_timeout: 1 });
+      // 256 KiB while it dials, and as much that a refused client may go on sending.
+      expect((await engine.route(name))!.rxBytes).toBeLessThan(MIB);
+      client.socket.destroy();
     });
 
     test("never tries another backend once the first has the hello", async () => {

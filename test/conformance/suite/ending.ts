@@ -94,26 +94,27 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("does not count time with a pending write as idle", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { idleMs: 200, writeStallMs: 60_000 } });
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 200, writeStallMs: 8_000 } });
       const { client, upstream } = await forwarded(engine, backend);
       // More than the kernel's buffers hold, so that a write stays pending as long as the client does not read.
       const body = Buffer.alloc(96 * 1024 * 1024);
       client.socket.pause();
       upstream.send(body);
-      // The clock: further connections that run into the idle time one after the other.
-      for (let i = 1; i <= 3; i++) {
+      // The clock: further connections that run into the idle time one after the other, for longer than an eighth of writeStall.
+      const clocks = 6;
+      for (let i = 1; i <= clocks; i++) {
         const clock = await forwarded(engine, backend);
         await clock.client.over();
         clock.client.end();
         clock.upstream.end();
         await engine.closes(name, { idle_timeout: i });
       }
-      expect((await engine.route(name))!.opened).toBe(4);
+      expect((await engine.route(name))!.opened).toBe(clocks + 1);
       client.socket.resume();
       await client.bytes(body.length);
       client.end();
       upstream.end();
-      await expect.poll(() => engine.records.length).toBe(4);
+      await expect.poll(() => engine.records.length).toBe(clocks + 1);
       expect((await engine.route(name))!.txBytes).toBe(body.length);
     });
 
