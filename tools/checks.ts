@@ -37,10 +37,28 @@ export async function checkMigrations(): Promise<void> {
   }
 }
 
-/** Whoever installs from the lockfile uses the registry they have configured: it names none. */
+interface Lockfile {
+  packages: Record<string, { optionalDependencies?: Record<string, string>; integrity?: string; link?: boolean }>;
+}
+
+/**
+ * Whoever installs from the lockfile uses the registry they have configured: it names none. And it is whole: a package of another
+ * platform that is missing in it makes `npm ci` refuse everywhere.
+ */
 export async function checkLockfile(): Promise<void> {
-  const lockfile = await readFile(join(repository, "package-lock.json"), "utf8");
-  const hosts = lockfile.match(/"resolved": "[a-z+]+:.*/g) ?? [];
+  const text = await readFile(join(repository, "package-lock.json"), "utf8");
+  const hosts = text.match(/"resolved": "[a-z+]+:.*/g) ?? [];
   if (hosts.length > 0)
     throw new Error(`package-lock.json names hosts, which .npmrc is to prevent:\n${hosts.slice(0, 5).join("\n")}`);
+  const { packages } = JSON.parse(text) as Lockfile;
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) =>
+        packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined,
+    ),
+  );
+  if (missing.length > 0)
+    throw new Error(
+      `package-lock.json lacks ${missing.join(", ")}: npm ci will refuse it. Choose versions of which all are published.`,
+    );
 }

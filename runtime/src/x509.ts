@@ -1,4 +1,4 @@
-/** @peculiar/x509, which cannot be imported directly: see metadata-reflection.ts. */
-import "./metadata-reflection.ts";
+/** @peculiar/x509, which must find the reflection of metadata that it is built on when it loads. */
+import "reflect-metadata";
 
 export * from "@peculiar/x509";

@@ -8,9 +8,6 @@ import { pools } from "../db/schema/pools.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { commitRevision } from "./revisions.ts";
 
-/** The machine may be busy with other tests. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 });
-
 const commit = async (control: ControlPlane, id: string): Promise<number> => {
   const { db } = control.database;
   const [pool] = await db.select().from(pools);
@@ -29,9 +26,9 @@ eachDatabase((open) => {
     const control = await startControlPlane(await open(), { pollMs: 3_600_000 });
     await control.fleet.pool("main");
     const connection = connectEdge(await enrolEdge(control, "main", "notified"));
-    await poll(() => connection.held).not.toBeNull();
+    await expect.poll(() => connection.held).not.toBeNull();
     const revision = await commit(control, "one");
-    await poll(() => connection.held?.version.revision).toBe(BigInt(revision));
+    await expect.poll(() => connection.held?.version.revision).toBe(BigInt(revision));
   });
 });
 
@@ -53,20 +50,20 @@ onPostgres((open) => {
 
     test("while a change is made delays it by a poll at most", async () => {
       const connection = connectEdge(await enrolEdge(control, "main", "polled"));
-      await poll(() => connection.held).not.toBeNull();
-      await poll(killListeners).toBeGreaterThan(0);
+      await expect.poll(() => connection.held).not.toBeNull();
+      await expect.poll(killListeners).toBeGreaterThan(0);
       const revision = await commit(control, "missed");
-      await poll(() => connection.held?.version.revision).toBe(BigInt(revision));
+      await expect.poll(() => connection.held?.version.revision).toBe(BigInt(revision));
     });
 
     test("comes back, and what was committed meanwhile is read then though nothing polls", async () => {
       const silent = await startControlPlane(control.database, { pollMs: 3_600_000 });
       const connection = connectEdge(await enrolEdge(silent, "main", "back"));
-      await poll(() => connection.held).not.toBeNull();
+      await expect.poll(() => connection.held).not.toBeNull();
       for (const id of ["a", "b", "c"]) {
-        await poll(killListeners).toBeGreaterThan(0);
+        await expect.poll(killListeners).toBeGreaterThan(0);
         const revision = await commit(control, id);
-        await poll(() => connection.held?.version.revision).toBe(BigInt(revision));
+        await expect.poll(() => connection.held?.version.revision).toBe(BigInt(revision));
       }
     });
   });

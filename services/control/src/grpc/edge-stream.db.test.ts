@@ -15,9 +15,6 @@ import { inTransaction } from "../db/transaction.ts";
 import { recordAcknowledgements } from "../fleet/acknowledgements.ts";
 import { type TableChange, commitRevision } from "../fleet/revisions.ts";
 
-/** The machine may be busy with other tests. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 });
-
 eachDatabase((open) => {
   let control: ControlPlane;
   let poolId: string;
@@ -59,23 +56,23 @@ eachDatabase((open) => {
       edgeName: "fresh",
       reportIntervalMs: 10_000,
     });
-    await poll(() => connection.updates.length).toBe(1);
+    await expect.poll(() => connection.updates.length).toBe(1);
     expect(connection.updates[0]).toMatchObject({ fromRevision: null });
     const from = connection.held!.version.revision;
     const revision = await commit(route("one"), route("three"), remove("two"));
-    await poll(() => connection.held?.version.revision).toBe(BigInt(revision));
+    await expect.poll(() => connection.held?.version.revision).toBe(BigInt(revision));
     const delta = connection.updates.at(-1)!;
     expect(delta.fromRevision).toBe(from);
     expect(delta.objects.map(({ id }) => id).toSorted()).toEqual(["one", "three"]);
     expect(delta.removals).toMatchObject([{ id: "two", cause: RemovalCause.DELETE }]);
     expect(connection.digest()).toEqual(await headDigest());
-    await poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(revision);
+    await expect.poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(revision);
   });
 
   test("an edge that comes back gets one delta of all that it missed, the last change of each object", async () => {
     const edge = await enrolEdge(control, "main", "back");
     const first = connectEdge(edge);
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     first.stream.cancel();
     await first.ended;
     await commit(route("x"));
@@ -83,7 +80,7 @@ eachDatabase((open) => {
     await commit(remove("x"));
     const last = await commit(route("y"));
     const second = connectEdge(edge, { held: first.held! });
-    await poll(() => second.held?.version.revision).toBe(BigInt(last));
+    await expect.poll(() => second.held?.version.revision).toBe(BigInt(last));
     expect(second.updates).toHaveLength(1);
     expect(second.updates[0]!.fromRevision).toBe(first.held!.version.revision);
     expect(second.updates[0]!.objects.filter(({ id }) => id === "y")).toHaveLength(1);
@@ -93,11 +90,11 @@ eachDatabase((open) => {
   test("an edge that is up to date is sent nothing, and counts as having applied it", async () => {
     const edge = await enrolEdge(control, "main", "current");
     const first = connectEdge(edge, { acknowledge: () => null });
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     const second = connectEdge(edge, { held: first.held! });
     await second.welcome;
     const applied = Number(first.held!.version.revision);
-    await poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(applied);
+    await expect.poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(applied);
     expect(second.updates).toEqual([]);
   });
 
@@ -107,7 +104,7 @@ eachDatabase((open) => {
     await commit(...ids.map((id) => route(id, 100_000)));
     await commit(route("huge", 1_500_000));
     const connection = connectEdge(edge);
-    await poll(() => connection.updates.length).toBe(1);
+    await expect.poll(() => connection.updates.length).toBe(1);
     expect(connection.updates[0]!.parts).toBeGreaterThanOrEqual(5);
     expect(connection.digest()).toEqual(await headDigest());
     await commit(remove("huge"), ...ids.map(remove));
@@ -117,11 +114,11 @@ eachDatabase((open) => {
     const edge = await enrolEdge(control, "main", "differs");
     const wrong = new Uint8Array(32).fill(7);
     const connection = connectEdge(edge, { acknowledge: ({ to }) => ({ version: to, digest: wrong }) });
-    await poll(() => connection.updates.length).toBe(2);
+    await expect.poll(() => connection.updates.length).toBe(2);
     expect(connection.updates.map(({ fromRevision }) => fromRevision)).toEqual([null, null]);
     const before = connection.held!.version.revision;
     const revision = await commit(route("differs"));
-    await poll(() => connection.updates.length).toBe(4);
+    await expect.poll(() => connection.updates.length).toBe(4);
     expect(connection.updates.map(({ to }) => to.revision)).toEqual([
       before,
       before,
@@ -136,12 +133,12 @@ eachDatabase((open) => {
     const edge = await enrolEdge(control, "main", "liar");
     await commit(route("stays"), route("goes"));
     const first = connectEdge(edge);
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     first.stream.cancel();
     await commit(remove("goes"));
     const held = { ...first.held!, digest: new Uint8Array(32) };
     const second = connectEdge(edge, { held });
-    await poll(() => second.updates.length).toBe(1);
+    await expect.poll(() => second.updates.length).toBe(1);
     expect(second.updates[0]).toMatchObject({
       fromRevision: null,
       removals: [{ id: "goes", cause: RemovalCause.DELETE }],
@@ -152,11 +149,11 @@ eachDatabase((open) => {
   test("a table of another installation, another pool or an older epoch is replaced whole", async () => {
     const edge = await enrolEdge(control, "main", "foreign");
     const first = connectEdge(edge);
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     first.stream.cancel();
     for (const version of [{ installation: randomUUID() }, { poolId: randomUUID() }, { epoch: 0n }]) {
       const again = connectEdge(edge, { held: at(first.held!, version) });
-      await poll(() => again.updates.length).toBe(1);
+      await expect.poll(() => again.updates.length).toBe(1);
       expect(again.updates[0]).toMatchObject({ fromRevision: null, to: first.held!.version });
       again.stream.cancel();
     }
@@ -165,7 +162,7 @@ eachDatabase((open) => {
   test("a table that history does not reach back to is replaced whole", async () => {
     const edge = await enrolEdge(control, "main", "ancient");
     const first = connectEdge(edge);
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     first.stream.cancel();
     const from = Number(first.held!.version.revision);
     const last = await commit(route("ancient"));
@@ -173,14 +170,14 @@ eachDatabase((open) => {
       await control.database.db.delete(table).where(and(eq(table.poolId, poolId), eq(table.revision, from)));
     }
     const second = connectEdge(edge, { held: first.held! });
-    await poll(() => second.held?.version.revision).toBe(BigInt(last));
+    await expect.poll(() => second.held?.version.revision).toBe(BigInt(last));
     expect(second.updates[0]!.fromRevision).toBeNull();
   });
 
   test("an edge that is ahead of the database is sent nothing", async () => {
     const edge = await enrolEdge(control, "main", "ahead");
     const first = connectEdge(edge);
-    await poll(() => first.held).not.toBeNull();
+    await expect.poll(() => first.held).not.toBeNull();
     const { epoch, revision } = first.held!.version;
     for (const version of [{ revision: revision + 100n }, { epoch: epoch + 1n, revision: 1n }]) {
       const second = connectEdge(edge, { held: at(first.held!, version) });
@@ -188,7 +185,7 @@ eachDatabase((open) => {
       const last = await commit(route("ahead"));
       // Another edge has it, so the replica knows of it.
       const other = connectEdge(await enrolEdge(control, "main", `beside-${version.revision}`));
-      await poll(() => other.held?.version.revision).toBe(BigInt(last));
+      await expect.poll(() => other.held?.version.revision).toBe(BigInt(last));
       expect(second.updates).toEqual([]);
       second.stream.cancel();
     }
@@ -198,10 +195,10 @@ eachDatabase((open) => {
     const { db } = control.database;
     const edge = await enrolEdge(control, "main", "epoch");
     const connection = connectEdge(edge);
-    await poll(() => connection.held).not.toBeNull();
+    await expect.poll(() => connection.held).not.toBeNull();
     const [row] = await db.select().from(installation);
     await db.update(installation).set({ epoch: row!.epoch + 1 });
-    await poll(() => connection.held?.version.epoch).toBe(BigInt(row!.epoch + 1));
+    await expect.poll(() => connection.held?.version.epoch).toBe(BigInt(row!.epoch + 1));
     expect(connection.updates.at(-1)!.fromRevision).toBeNull();
   });
 
@@ -214,10 +211,10 @@ eachDatabase((open) => {
           ? { version: to, refusedWhole: "it would remove everything" }
           : { version: to, digest: held.digest, disk: { savedRevision: 1n, error: "disk full" } },
     });
-    await poll(() => connection.updates.length).toBe(1);
+    await expect.poll(() => connection.updates.length).toBe(1);
     refuse = false;
     const revision = await commit(route("refuses"));
-    await poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(revision);
+    await expect.poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBe(revision);
     expect(connection.updates).toHaveLength(2);
     expect(await edgeRow(edge.enrolled.edgeId)).toMatchObject({ savedRevision: 1, diskError: "disk full" });
   });
@@ -232,22 +229,24 @@ eachDatabase((open) => {
       detail: "no \u0000 control characters",
     } as const;
     const connection = connectEdge(edge);
-    await poll(() => connection.held).not.toBeNull();
+    await expect.poll(() => connection.held).not.toBeNull();
     const { version, digest } = connection.held!;
     const stored = () =>
       control.database.db.select().from(edgeRefusals).where(eq(edgeRefusals.edgeId, edge.enrolled.edgeId));
     connection.send({ version, digest, refusals: [refusal] });
-    await poll(stored).toMatchObject([
-      { objectId: "bad", usedHash: null, code: "backend_not_allowed", detail: "no   control characters" },
-    ]);
+    await expect
+      .poll(stored)
+      .toMatchObject([
+        { objectId: "bad", usedHash: null, code: "backend_not_allowed", detail: "no   control characters" },
+      ]);
     connection.send({ version, digest, refusals: [] });
-    await poll(stored).toEqual([]);
+    await expect.poll(stored).toEqual([]);
   });
 
   test("only the newest session of an edge records anything, and what it applied never goes back", async () => {
     const edge = await enrolEdge(control, "main", "fenced");
     const first = connectEdge(edge);
-    await poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBeGreaterThan(0);
+    await expect.poll(async () => (await edgeRow(edge.enrolled.edgeId)).appliedRevision).toBeGreaterThan(0);
     first.stream.cancel();
     const { session, appliedRevision, appliedEpoch } = await edgeRow(edge.enrolled.edgeId);
     const record = (session: number, revision: number) =>
@@ -277,7 +276,7 @@ eachDatabase((open) => {
     await connection.welcome;
     expect(await edgeRow(edge.enrolled.edgeId)).toMatchObject({ disconnectedAt: null, agentVersion: "test" });
     connection.stream.cancel();
-    await poll(async () => (await edgeRow(edge.enrolled.edgeId)).disconnectedAt).not.toBeNull();
+    await expect.poll(async () => (await edgeRow(edge.enrolled.edgeId)).disconnectedAt).not.toBeNull();
   });
 
   test("the sockets and public addresses that an edge reports are reserved in the pool's settings", async () => {
@@ -286,16 +285,18 @@ eachDatabase((open) => {
     const admin = { address: "127.0.0.1", port: 9443 };
     const addresses = ["203.0.113.9", "127.0.0.1", "fe80::1", "2001:DB8::0:9", "169.254.1.1", "::", "::ffff:127.0.0.1"];
     const connection = connectEdge(edge, { hello: { listeners, admin, addresses } });
-    await poll(() => {
-      const settings = connection.held?.objects.get("3 settings");
-      return settings === undefined ? null : fromBinary(PoolSettingsSchema, settings.body);
-    }).toMatchObject({
-      reservedSockets: expect.arrayContaining([
-        expect.objectContaining(listeners[0]!),
-        expect.objectContaining(admin),
-      ]) as unknown,
-      fleetAddresses: ["2001:db8::9", "203.0.113.9"],
-    });
+    await expect
+      .poll(() => {
+        const settings = connection.held?.objects.get("3 settings");
+        return settings === undefined ? null : fromBinary(PoolSettingsSchema, settings.body);
+      })
+      .toMatchObject({
+        reservedSockets: expect.arrayContaining([
+          expect.objectContaining(listeners[0]!),
+          expect.objectContaining(admin),
+        ]) as unknown,
+        fleetAddresses: ["2001:db8::9", "203.0.113.9"],
+      });
     const { revision } = connection.held!.version;
     // The same again changes nothing.
     const again = connectEdge(edge, { held: connection.held!, hello: { listeners, admin, addresses } });
@@ -342,7 +343,7 @@ eachDatabase((open) => {
   test("an Ack of something that was never sent ends the stream", async () => {
     const edge = await enrolEdge(control, "main", "invents");
     const connection = connectEdge(edge);
-    await poll(() => connection.held).not.toBeNull();
+    await expect.poll(() => connection.held).not.toBeNull();
     const { version, digest } = connection.held!;
     connection.send({ version: { ...version, revision: version.revision + 50n }, digest });
     expect(await connection.ended).toMatchObject({ code: grpc.status.INVALID_ARGUMENT });
