@@ -1,7 +1,9 @@
 // Tells who serves edges where their pools are. A NOTIFY is a hint, the table is the truth: heads are read when one comes, when
 // listening begins again after a loss, and every pollMs whatever happens.
 import { setTimeout as sleep } from "node:timers/promises";
+import { toDatabaseError } from "../db/connection-loss.ts";
 import type { Database } from "../db/database.ts";
+import { failureFields } from "../failure-fields.ts";
 import { poolsChannel } from "./revisions.ts";
 import { readHeads } from "./table-reads.ts";
 import { compareVersions, type TableHead } from "./table-version.ts";
@@ -32,11 +34,15 @@ export function createFeed(
     wake();
   };
 
-  const readOnce = async (): Promise<void> => {
+  /** False: nobody wants to know, so nothing was read. */
+  const readOnce = async (): Promise<boolean> => {
     const poolIds = [...subscribers.keys()];
-    if (poolIds.length === 0) return;
+    if (poolIds.length === 0) return false;
     const read = await readHeads(database.db, poolIds);
     for (const [poolId, head] of read) {
+      const callbacks = subscribers.get(poolId);
+      // Its last subscriber left meanwhile; kept, this head would pass for a new one later.
+      if (callbacks === undefined) continue;
       const known = heads.get(poolId);
       if (
         known !== undefined &&
@@ -46,8 +52,9 @@ export function createFeed(
         continue;
       }
       heads.set(poolId, head);
-      for (const onHead of subscribers.get(poolId) ?? []) onHead(head);
+      for (const onHead of callbacks) onHead(head);
     }
+    return true;
   };
 
   const poll = async (signal: AbortSignal): Promise<void> => {
@@ -55,11 +62,11 @@ export function createFeed(
     while (!signal.aborted) {
       wanted = false;
       try {
-        await readOnce();
-        if (failing) log.info({}, "the database is read again");
-        failing = false;
+        const hasRead = await readOnce();
+        if (failing && hasRead) log.info({}, "the database is read again");
+        if (hasRead) failing = false;
       } catch (error) {
-        if (!failing) log.warn({ err: error }, "pools cannot be read; trying again");
+        if (!failing) log.warn(failureFields(error), "pools cannot be read; trying again");
         failing = true;
       }
       // A hint while the database is failing would only make it a busy loop.
@@ -72,6 +79,18 @@ export function createFeed(
     wake = () => woken.abort();
     await sleep(ms, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
     wake = () => undefined;
+  };
+
+  let lost = false;
+  const onLost = (error: unknown): void => {
+    if (!lost)
+      log.warn(failureFields(toDatabaseError(error)), "notifications are lost; pools are polled until they are back");
+    lost = true;
+  };
+  const onConnected = (): void => {
+    if (lost) log.info({}, "notifications are back");
+    lost = false;
+    want();
   };
 
   const onNotify = (payload: string): void => {
@@ -98,15 +117,7 @@ export function createFeed(
       // One of them ending ends both: the caller hears of it and nothing is left running.
       const both = new AbortController();
       const ended = AbortSignal.any([signal, both.signal]);
-      const listening = database.listen(
-        poolsChannel,
-        {
-          onNotify,
-          onConnected: want,
-          onLost: (error) => log.warn({ err: error }, "notifications are lost; pools are polled until they are back"),
-        },
-        ended,
-      );
+      const listening = database.listen(poolsChannel, { onNotify, onConnected, onLost }, ended);
       try {
         await Promise.race([listening, poll(ended)]);
       } finally {

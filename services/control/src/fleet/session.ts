@@ -5,7 +5,7 @@ import type { Db } from "../db/database.ts";
 import { type ReportedSocket, edges } from "../db/schema/edges.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { HellowayError } from "../errors.ts";
-import { type AuthorisedEdge, authoriseEdges } from "./authorise-edge.ts";
+import { type AuthorisedEdge, type EdgeAuthorisation, authoriseEdges } from "./authorise-edge.ts";
 import { systemPrincipal } from "./context.ts";
 import { syncSettings } from "./settings.ts";
 import { readHeads } from "./table-reads.ts";
@@ -39,7 +39,11 @@ export type SessionVerdict =
   | { goesOn: true }
   | {
       goesOn: false;
-      code: "unknown_certificate" | "certificate_expired" | "certificate_revoked" | "edge_revoked" | "superseded";
+      code:
+        | Extract<EdgeAuthorisation, { authorised: false }>["code"]
+        | "superseded"
+        /** The database has gone back to before it began: nothing that the session says would be written. */
+        | "unknown_session";
     };
 
 /** Begins a session and stores what the edge says. New sockets or addresses change what backends of every pool may be. */
@@ -86,15 +90,21 @@ export async function reviewSessions(
     if (!answer.authorised) return { goesOn: false, code: answer.code };
     if (session === null) return { goesOn: true };
     if (session.number < answer.edge.session) return { goesOn: false, code: "superseded" };
+    if (session.number > answer.edge.session) return { goesOn: false, code: "unknown_session" };
     seen.push({ id: session.edgeId, session: session.number });
     return { goesOn: true };
   });
   if (seen.length > 0) {
     await inTransaction(db, (tx) =>
       tx.execute(sql`
-        update edges set seen_at = ${now.toISOString()}::timestamptz
-        from json_to_recordset(${JSON.stringify(seen)}::json) as open(id uuid, session bigint)
-        where edges.id = open.id and edges.session = open.session`),
+        with locked as (
+          select edges.id
+          from edges join json_to_recordset(${JSON.stringify(seen)}::json) as open(id uuid, session bigint)
+            on edges.id = open.id and edges.session = open.session
+          -- One order for all, so that two replicas never wait for each other.
+          order by edges.id for no key update of edges
+        )
+        update edges set seen_at = ${now.toISOString()}::timestamptz from locked where edges.id = locked.id`),
     );
   }
   return verdicts;

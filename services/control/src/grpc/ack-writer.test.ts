@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { HellowayError } from "../errors.ts";
 import type { Acknowledgement } from "../fleet/acknowledgements.ts";
 import { createAckWriter } from "./ack-writer.ts";
 
@@ -46,7 +47,7 @@ test("what could not be written is written later, and at the end what is left", 
     if (isThere) written.push(...acks);
     else {
       failed.resolve();
-      throw new Error("the database is away");
+      throw new HellowayError("unavailable", "database_unavailable", "the database is away");
     }
   }, silent);
   const controller = new AbortController();
@@ -57,4 +58,17 @@ test("what could not be written is written later, and at the end what is left", 
   controller.abort();
   await running;
   expect(written).toEqual([ack("a", { applied: { epoch: 1, revision: 1 } })]);
+});
+
+test("one that the database will never take holds up no other", async () => {
+  const written: Acknowledgement[] = [];
+  const writer = createAckWriter(async (acks) => {
+    if (acks.some(({ edgeId }) => edgeId === "bad")) throw new Error("invalid byte sequence");
+    written.push(...acks);
+  }, silent);
+  for (const edge of ["a", "bad", "b"]) writer.write(ack(edge));
+  const controller = new AbortController();
+  controller.abort();
+  await writer.run(controller.signal);
+  expect(written).toEqual([ack("a"), ack("b")]);
 });

@@ -7,6 +7,7 @@ import * as grpc from "@grpc/grpc-js";
 import { EdgeService } from "@helloway/proto/edge";
 import { methodPath } from "@helloway/proto/grpc";
 import { HellowayError } from "../errors.ts";
+import { failureFields } from "../failure-fields.ts";
 import type { AuthorisedEdge, EdgeAuthorisation } from "../fleet/authorise-edge.ts";
 import type { OpenSession, SessionVerdict } from "../fleet/session.ts";
 import type { GrpcLog } from "./grpc-log.ts";
@@ -64,6 +65,7 @@ const refusals: Record<Extract<SessionVerdict, { goesOn: false }>["code"], strin
   certificate_revoked: "the certificate was revoked",
   edge_revoked: "the edge was revoked",
   superseded: "the edge has opened a newer session",
+  unknown_session: "the database does not know this session: it was probably restored from a backup",
 };
 
 export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard {
@@ -128,11 +130,13 @@ export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard 
 
   const refuse = (stream: Stream, code: keyof typeof refusals): void => {
     log.info({ edge: stream.edge.name, code }, "ending the stream of an edge");
-    const status = code === "superseded" ? grpc.status.ABORTED : grpc.status.UNAUTHENTICATED;
+    const status =
+      code === "superseded" || code === "unknown_session" ? grpc.status.ABORTED : grpc.status.UNAUTHENTICATED;
     stream.end(status, `${code}: ${refusals[code]}`);
   };
 
-  const reviewStreams = async (): Promise<void> => {
+  /** How many were reviewed. */
+  const reviewStreams = async (): Promise<number> => {
     const open = [...streams];
     const verdicts = await review(
       open.map(({ serial, edge, session }) => ({
@@ -144,6 +148,7 @@ export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard 
       const verdict = verdicts[index];
       if (verdict !== undefined && !verdict.goesOn && streams.has(stream)) refuse(stream, verdict.code);
     });
+    return open.length;
   };
 
   const endStreams = (why: string): void => {
@@ -162,6 +167,7 @@ export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard 
       let beganAt = performance.now();
       let reviewedAt = beganAt;
       let reviewing: Promise<void> | null = null;
+      let failing = false;
       try {
         for await (const _ of ticks(tickMs, undefined, { signal })) {
           const now = performance.now();
@@ -173,10 +179,17 @@ export function createEdgeGuard(dependencies: EdgeGuardDependencies): EdgeGuard 
           beganAt = now;
           reviewing = reviewStreams()
             .then(
-              () => {
+              (reviewed) => {
                 reviewedAt = performance.now();
+                // Without streams nobody was asked.
+                if (reviewed === 0) return;
+                if (failing) log.info({}, "the streams of edges are reviewed again");
+                failing = false;
               },
-              (error: unknown) => log.warn({ err: error }, "the streams of edges cannot be reviewed; trying again"),
+              (error: unknown) => {
+                if (!failing) log.warn(failureFields(error), "the streams of edges cannot be reviewed; trying again");
+                failing = true;
+              },
             )
             .finally(() => {
               reviewing = null;

@@ -19,6 +19,7 @@ import {
 } from "@helloway/proto/edge";
 import type { BidiCall } from "@helloway/proto/grpc";
 import { HellowayError } from "../errors.ts";
+import { failureFields } from "../failure-fields.ts";
 import type { AuthorisedEdge } from "../fleet/authorise-edge.ts";
 import type { EdgeDescription, Session } from "../fleet/session.ts";
 import type { TableHead } from "../fleet/table-version.ts";
@@ -106,11 +107,13 @@ async function sendUpdates(
   { updates, log }: EdgeStreamDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  let failing = false;
   while (!signal.aborted) {
     const { next, head } = await sync.due(signal);
     if (next === null) return;
     try {
       const update = await updates.get(next, head);
+      failing = false;
       if (!sync.sending(update)) continue;
       for (const part of update.parts) {
         if (signal.aborted) return;
@@ -118,7 +121,8 @@ async function sendUpdates(
       }
     } catch (error) {
       if (!(error instanceof HellowayError) || error.kind !== "unavailable") throw error;
-      log.warn({ err: error }, "an update cannot be read; trying again");
+      if (!failing) log.warn(failureFields(error), "an update cannot be read; trying again");
+      failing = true;
       await sleep(retryMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -168,6 +172,6 @@ async function close(edge: AuthorisedEdge, session: Session, deps: EdgeStreamDep
     await deps.closeSession(edge.edgeId, session.number);
   } catch (error) {
     // It counts as disconnected all the same once it was not seen for a while.
-    deps.log.warn({ err: error, edge: edge.name }, "the end of a session cannot be written");
+    deps.log.warn({ ...failureFields(error), edge: edge.name }, "the end of a session cannot be written");
   }
 }

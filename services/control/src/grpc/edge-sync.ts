@@ -40,7 +40,8 @@ export class EdgeSync {
 
   /** The pool has moved. An older head is news that was overtaken. */
   moveTo(head: TableHead): void {
-    if (compareVersions(head, this.#head) <= 0) return;
+    const order = compareVersions(head, this.#head);
+    if (order < 0 || (order === 0 && Buffer.compare(head.digest, this.#head.digest) === 0)) return;
     this.#head = head;
     this.#wake();
   }
@@ -69,6 +70,8 @@ export class EdgeSync {
     const { held } = this.#progress;
     if (held !== null && compareVersions(update.to, held) < 0) return false;
     this.#inFlight = update.to;
+    // A snapshot may be of a later commit than the feed has told of.
+    this.moveTo(update.to);
     const { edge, log } = this.#options;
     log.debug({ edge: edge.name, revision: update.to.revision, snapshot: update.isSnapshot }, "sending an update");
     return true;

@@ -70,3 +70,28 @@ test("a failed reading is tried again by the next that asks", async () => {
   isThere = true;
   expect(await updates.get(next, headAt(5))).toMatchObject({ to: { revision: 5 } });
 });
+
+test("nothing read before the database went back to an older state is sent after it", async () => {
+  let timeline = 100;
+  const digestNow = (revision: number): Uint8Array => new Uint8Array(32).fill(timeline + revision);
+  const headNow = (revision: number): TableHead => ({ ...headAt(revision), digest: digestNow(revision) });
+  let at = 6;
+  const updates = createEncodedUpdates({
+    readSnapshot: async () => ({ at: headNow(at), objects: [] }),
+    readDelta: async (_, from, to) => ({
+      fromRevision: from,
+      fromDigest: digestOf(from),
+      digest: digestNow(to),
+      objects: [],
+      removals: [],
+    }),
+  });
+  const all = { send: "snapshot", heldRevision: null } as const;
+  const step = { send: "delta", from: 4, digest: digestOf(4) } as const;
+  await updates.get(all, headNow(6));
+  await updates.get(step, headNow(5));
+  timeline = 200;
+  at = 5;
+  expect(await updates.get(all, headNow(5))).toMatchObject({ to: { revision: 5, digest: digestNow(5) } });
+  expect(await updates.get(step, headNow(5))).toMatchObject({ isSnapshot: false, to: { digest: digestNow(5) } });
+});

@@ -1,4 +1,7 @@
 // Updates as bytes, encoded once for all edges that need the same step.
+//
+// A version number alone does not say what a table is: after the database was restored from a backup the same numbers come again with
+// other contents. What is kept is therefore used only where its digest is that of the head, or where it was read after it was asked for.
 import type { NextUpdate } from "../fleet/next-update.ts";
 import type { TableDelta, TableSnapshot } from "../fleet/table-reads.ts";
 import { compareVersions, type TableHead } from "../fleet/table-version.ts";
@@ -35,7 +38,7 @@ export function createEncodedUpdates(source: TableSource): EncodedUpdates {
   const snapshots = new Map<string, Promise<EncodedUpdate>>();
 
   const delta = (from: number, to: TableHead): Promise<Delta | null> => {
-    const key = [to.poolId, to.epoch, from, to.revision].join(" ");
+    const key = [to.poolId, to.epoch, from, to.revision, Buffer.from(to.digest).toString("hex")].join(" ");
     const made = deltas.get(key) ?? makeDelta(from, to);
     // Whatever was asked for last goes last.
     deltas.delete(key);
@@ -56,10 +59,13 @@ export function createEncodedUpdates(source: TableSource): EncodedUpdates {
   };
 
   const snapshot = async (head: TableHead): Promise<EncodedUpdate> => {
+    const before = snapshots.get(head.poolId);
     for (;;) {
       const pending = snapshots.get(head.poolId);
       const kept = await pending?.catch(() => undefined);
-      if (kept !== undefined && compareVersions(kept.to, head) >= 0) return kept;
+      const isUsable =
+        kept !== undefined && (pending === before ? isOf(kept, head) : compareVersions(kept.to, head) >= 0);
+      if (isUsable) return kept;
       // Of those who waited for one that is too old, the first makes the next.
       if (snapshots.get(head.poolId) !== pending) continue;
       const made = makeSnapshot(head.poolId);
@@ -89,9 +95,16 @@ export function createEncodedUpdates(source: TableSource): EncodedUpdates {
         return next.heldRevision === null ? await snapshot(head) : await explained(next.heldRevision, head);
       }
       const step = await delta(next.from, head);
-      if (step === null || Buffer.compare(step.delta.fromDigest, next.digest) !== 0)
-        return await explained(next.from, head);
-      return { to: { ...head, digest: step.delta.digest }, isSnapshot: false, parts: step.parts };
+      const fits =
+        step !== null &&
+        Buffer.compare(step.delta.fromDigest, next.digest) === 0 &&
+        Buffer.compare(step.delta.digest, head.digest) === 0;
+      if (!fits) return await explained(next.from, head);
+      return { to: head, isSnapshot: false, parts: step.parts };
     },
   };
+}
+
+function isOf(update: EncodedUpdate, head: TableHead): boolean {
+  return compareVersions(update.to, head) === 0 && Buffer.compare(update.to.digest, head.digest) === 0;
 }

@@ -37,5 +37,9 @@ export function readAck(ack: Ack): EdgeAck {
 
 /** System messages, cut rather than refused. */
 function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, " ").slice(0, 500);
+  // Half a character, where the cut goes through one, is no text to a database.
+  return text
+    .replaceAll(/[\u0000-\u001f\u007f]/g, " ")
+    .slice(0, 500)
+    .toWellFormed();
 }

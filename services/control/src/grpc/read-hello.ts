@@ -62,7 +62,10 @@ export function readRefusals(refusals: readonly Refusal[], code: string): EdgeRe
       usedHash: refusal.usedHash.length === 0 ? null : bytesOf(refusal.usedHash, 32, code, "refusals.used_hash"),
       code: refusal.code,
       // Free text, often quoting what a route says: cut rather than refused.
-      detail: refusal.detail.replaceAll(/[\u0000-\u001f\u007f]/g, " ").slice(0, 500),
+      detail: refusal.detail
+        .replaceAll(/[\u0000-\u001f\u007f]/g, " ")
+        .slice(0, 500)
+        .toWellFormed(),
     };
   });
 }
