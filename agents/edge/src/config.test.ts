@@ -91,7 +91,7 @@ test("names every problem at once", () => {
     'HELLOWAY_EDGE_ADMIN: "localhost" must be an IP address',
     "HELLOWAY_EDGE_PROXY_TRUSTED: the PROXY protocol on listeners is not supported yet",
     'HELLOWAY_CONTROL_ADDRESS: "control" must be address:port',
-    "HELLOWAY_EDGE_NAME: must be 1 to 63 of a-z",
+    "HELLOWAY_EDGE_NAME: must be 1 to 253 of a-z",
     'HELLOWAY_DRAIN_TIMEOUT: "soon" must be a duration',
     'HELLOWAY_DNS_SERVERS: "dns.example.com" must be an IP address',
     "HELLOWAY_WORKERS: more than one relay worker is not supported yet",

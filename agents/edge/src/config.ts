@@ -96,7 +96,7 @@ const environment = z
     HELLOWAY_JOIN_TOKEN_FILE: z.string().optional(),
     HELLOWAY_EDGE_NAME: z
       .string()
-      .refine(isEdgeName, "must be 1 to 63 of a-z, 0-9 and hyphen, with no hyphen at either end")
+      .refine(isEdgeName, "must be 1 to 253 of a-z, 0-9, hyphen and dot, with a letter or digit at either end")
       .optional(),
     HELLOWAY_DRAIN_TIMEOUT: duration.prefault("5m"),
     HELLOWAY_DNS_SERVERS: socketAddressList

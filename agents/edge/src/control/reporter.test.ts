@@ -21,13 +21,14 @@ class Receiver {
 
   receive(request: ReportRequest): ReportResponse {
     const last = this.#sequences.get(request.bootId) ?? 0;
-    const isNext = Number(request.sequence) === last + 1;
+    const sequence = Number(request.sequence);
+    const isNext = sequence === last + 1 || (sequence > last && Number(request.lost?.from ?? Infinity) <= last + 1);
     if (isNext) {
-      this.#sequences.set(request.bootId, last + 1);
+      this.#sequences.set(request.bootId, sequence);
       this.applied.push(request);
     }
     return create(ReportResponseSchema, {
-      appliedSequence: BigInt(isNext ? last + 1 : last),
+      appliedSequence: BigInt(isNext ? sequence : last),
       serverTimeMs: BigInt(Date.now()),
     });
   }

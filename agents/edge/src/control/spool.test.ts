@@ -30,12 +30,16 @@ function shown(report: SpooledReport | null): unknown {
   return { bootId, sequence: Number(sequence), accepted: Number(accepted) };
 }
 
-/** Delivers everything, as a control plane does that applies each boot's next number only. */
-async function deliverAll(spool: Spool, applied: Map<string, bigint[]>): Promise<void> {
+/** Delivers everything, as a control plane does that applies each boot's next number only, or the one after a declared loss. */
+async function deliverAll(spool: Spool, applied: Map<string, (bigint | "lost")[]>): Promise<void> {
   for (let report = await spool.next(); report !== null; report = await spool.next()) {
-    const { bootId, sequence, accepted } = report.request;
+    const { bootId, sequence, accepted, lost } = report.request;
     const before = applied.get(bootId) ?? [];
     applied.set(bootId, before);
+    if (lost !== undefined && Number(lost.from) <= before.length + 1) {
+      expect(lost.to).toBe(sequence - 1n);
+      while (before.length < Number(lost.to)) before.push("lost");
+    }
     if (Number(sequence) === before.length + 1) before.push(accepted);
     await spool.applied(report, before.length);
   }
@@ -69,7 +73,7 @@ test("offers a report that was sent and not answered again after a restart, byte
   await after.add(span, traffic(33));
   const again = await after.next();
   expect(toBinary(ReportRequestSchema, again!.request)).toEqual(toBinary(ReportRequestSchema, sent!.request));
-  const applied = new Map<string, bigint[]>();
+  const applied = new Map<string, (bigint | "lost")[]>();
   await deliverAll(after, applied);
   expect([...applied.values()]).toEqual([[11n, 22n], [33n]]);
 });
@@ -112,7 +116,7 @@ test("whatever the step it is killed at, every report that was added is applied 
     await crash();
   }
   for (const image of images) {
-    const all = new Map([[bootId, image.appliedOf]]);
+    const all = new Map<string, (bigint | "lost")[]>([[bootId, image.appliedOf]]);
     await deliverAll(await open(image.path), all);
     expect(all.get(bootId)).toEqual(Array.from({ length: image.added }, (_, i) => BigInt(i + 1)));
   }
@@ -143,7 +147,7 @@ test("leaves nothing of boots whose reports are all applied", async () => {
   expect(await readdir(directory.path)).toHaveLength(1);
 });
 
-test("a control plane that misses reports which are gone is told what is left, under the number it expects", async () => {
+test("a control plane that misses reports which are gone is told which are lost, and everything else under its own number", async () => {
   await using directory = await scratch();
   const bootId = randomUUID();
   const { log, lines } = collectedLog();
@@ -156,9 +160,12 @@ test("a control plane that misses reports which are gone is told what is left, u
   expect(await spool.applied(third!, 0)).toBe(false);
   expect(lines.at(-1)).toMatchObject({ level: 50, lostFrom: 1, lostTo: 2 });
   const again = await spool.next();
-  expect(shown(again)).toEqual({ bootId, sequence: 1, accepted: 3 });
-  await spool.applied(again!, 1);
-  expect(shown(await spool.next())).toEqual({ bootId, sequence: 2, accepted: 4 });
+  expect(shown(again)).toEqual({ bootId, sequence: 3, accepted: 3 });
+  expect(again!.request.lost).toMatchObject({ from: 1n, to: 2n });
+  await spool.applied(again!, 3);
+  const fourth = await spool.next();
+  expect(shown(fourth)).toEqual({ bootId, sequence: 4, accepted: 4 });
+  expect(fourth!.request.lost).toBeUndefined();
 });
 
 test("numbers on behind what the control plane says it has applied", async () => {
@@ -170,13 +177,31 @@ test("numbers on behind what the control plane says it has applied", async () =>
   expect((await spool.next())?.request.sequence).toBe(10n);
 });
 
-test("gives the number of a report that is refused for ever to the next", async () => {
+test("the number of a report that is refused for ever is given to no other, also by a later run", async () => {
   await using directory = await scratch();
   const spool = await open(directory.path);
   await spool.add(span, traffic(1));
   await spool.add(span, traffic(2));
   await spool.refused((await spool.next())!);
-  expect(shown(await spool.next())).toMatchObject({ sequence: 1, accepted: 2 });
+  const bootId = (await spool.next())!.request.bootId;
+  expect(shown(await spool.next())).toMatchObject({ sequence: 2, accepted: 2 });
+  const applied = new Map<string, (bigint | "lost")[]>();
+  await deliverAll(await open(directory.path), applied);
+  expect(applied.get(bootId)).toEqual(["lost", 2n]);
+});
+
+test("a report that was applied, and broke before its answer was read, takes no other's place", async () => {
+  await using directory = await scratch();
+  const bootId = randomUUID();
+  const spool = await open(directory.path, bootId);
+  await spool.add(span, traffic(1));
+  await spool.add(span, traffic(2));
+  const sent = await spool.next();
+  const applied = new Map<string, (bigint | "lost")[]>([[bootId, [sent!.request.accepted]]]);
+  const [boot] = await readdir(directory.path);
+  await writeFile(join(directory.path, boot!, "report-000000000000001"), Buffer.alloc(40));
+  await deliverAll(await open(directory.path), applied);
+  expect(applied.get(bootId)).toEqual([1n, 2n]);
 });
 
 test("skips a broken file, says so, and delivers the rest", async () => {
@@ -186,8 +211,8 @@ test("skips a broken file, says so, and delivers the rest", async () => {
   const [boot] = await readdir(directory.path);
   await writeFile(join(directory.path, boot!, "closed-000000000000002"), Buffer.alloc(40));
   const { log, lines } = collectedLog();
-  const applied = new Map<string, bigint[]>();
+  const applied = new Map<string, (bigint | "lost")[]>();
   await deliverAll(await Spool.open(directory.path, randomUUID(), log), applied);
-  expect([...applied.values()]).toEqual([[1n, 3n]]);
-  expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
+  expect([...applied.values()]).toEqual([[1n, "lost", 3n]]);
+  expect(lines.filter(({ level }) => level === 50)).toMatchObject([{ sequence: 2 }, { lostFrom: 2, lostTo: 2 }]);
 });

@@ -3,16 +3,17 @@
 //
 //   closed-N   a report of closed traffic without a sequence number yet; never sent
 //   report-S   has the sequence number S, was or is about to be sent, and never changes again
-//   acked-S    S was applied by the control plane; the newest of these is where a boot's numbers continue
+//   acked-S    S was applied by the control plane, or is lost; the newest of these is where a boot's numbers continue
 //   ended      nothing more comes of this boot
 //
 // A report is fsynced as closed-N before the counters behind it count as reported, and its rename to report-S is fsynced before it is first sent.
 // So a crash at any step loses no report that was closed and numbers none anew: what was sent is sent again under the same number, and
-// the control plane applies a number once. Boots are emptied in order, because what an old boot left open is closed when a new one reports.
+// the control plane applies a number once. A number is never given again, not even that of a report which is lost: it may have been applied
+// and only the answer be missing. When the control plane misses reports that are here no more, the next one declares them lost. Boots are emptied in order, because what an old boot left open is closed when a new one reports.
 import { mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type ReportRequest, ReportRequestSchema } from "@helloway/proto/edge";
+import { LostReportsSchema, type ReportRequest, ReportRequestSchema } from "@helloway/proto/edge";
 import type { Logger } from "@helloway/runtime/logger";
 import { syncDirectory, writeDurably } from "./durable-file.ts";
 import type { ReportTraffic } from "./report-difference.ts";
@@ -26,8 +27,10 @@ interface Boot {
   closed: number[];
   /** Sequence numbers of the files report-S, ascending. */
   sent: number[];
-  /** The highest number known to be applied. */
+  /** The highest number known to be applied or lost. */
   acked: number;
+  /** What the control plane waits for in vain, up to the report before the next one. */
+  lost: { from: number; to: number } | null;
   ended: boolean;
 }
 
@@ -76,6 +79,7 @@ export class Spool {
       closed: [],
       sent: [],
       acked: 0,
+      lost: null,
       ended: false,
     };
     await mkdir(current.directory, { mode: 0o700 });
@@ -122,10 +126,14 @@ export class Spool {
       const request = await readReport(sentPath(boot, sequence));
       if (request !== null) {
         request.sequence = BigInt(sequence);
+        const { lost } = boot;
+        if (lost !== null) {
+          request.lost = create(LostReportsSchema, { from: BigInt(lost.from), to: BigInt(lost.to) });
+        }
         return { request, boot };
       }
       this.#log.error({ boot: boot.bootId, sequence }, "a spooled report is broken and lost");
-      await this.#drop(boot, sequence);
+      await this.#done(boot, sequence, sequence);
     }
   }
 
@@ -133,29 +141,25 @@ export class Spool {
   async applied({ request, boot }: SpooledReport, appliedSequence: number): Promise<boolean> {
     const sequence = Number(request.sequence);
     if (appliedSequence >= sequence) {
-      const before = boot.acked;
-      await rename(sentPath(boot, sequence), ackedPath(boot, appliedSequence));
-      boot.sent.shift();
-      boot.acked = appliedSequence;
-      if (before !== 0 && before !== appliedSequence) await rm(ackedPath(boot, before), { force: true });
+      await this.#done(boot, sequence, appliedSequence);
+      boot.lost = null;
       return true;
     }
-    // The control plane misses reports before this one that are here no more. It has said in answer to this very number that it has not
-    // applied it, so the report may take the number that is expected.
-    const expected = appliedSequence + 1;
-    this.#log.error(
-      { boot: boot.bootId, lostFrom: expected, lostTo: sequence - 1 },
-      "the control plane misses reports that are no longer here: what they counted is lost",
-    );
-    await rename(sentPath(boot, sequence), sentPath(boot, expected));
-    await syncDirectory(boot.directory);
-    boot.sent[0] = expected;
+    const from = appliedSequence + 1;
+    if (boot.lost?.from !== from) {
+      this.#log.error(
+        { boot: boot.bootId, lostFrom: from, lostTo: sequence - 1 },
+        "the control plane misses reports that are no longer here: what they counted is lost",
+      );
+    }
+    boot.lost = { from, to: sequence - 1 };
     return false;
   }
 
-  /** The control plane will never take this report; its number goes to the next one. */
+  /** The control plane will never take this report. */
   async refused({ request, boot }: SpooledReport): Promise<void> {
-    await this.#drop(boot, Number(request.sequence));
+    const sequence = Number(request.sequence);
+    await this.#done(boot, sequence, sequence);
   }
 
   /** Gives the oldest closed report of the boot its number; null: there is none. */
@@ -170,14 +174,18 @@ export class Spool {
     return sequence;
   }
 
-  async #drop(boot: Boot, sequence: number): Promise<void> {
-    await rm(sentPath(boot, sequence), { force: true });
+  /** Nothing more is to be done for the numbers up to `upTo`, that of this report among them. */
+  async #done(boot: Boot, sequence: number, upTo: number): Promise<void> {
+    const before = boot.acked;
+    await rename(sentPath(boot, sequence), ackedPath(boot, upTo));
     boot.sent.shift();
+    boot.acked = upTo;
+    if (before !== 0 && before !== upTo) await rm(ackedPath(boot, before), { force: true });
   }
 }
 
 async function readBoot(directory: string, bootId: string): Promise<Boot> {
-  const boot: Boot = { directory, bootId, closed: [], sent: [], acked: 0, ended: false };
+  const boot: Boot = { directory, bootId, closed: [], sent: [], acked: 0, lost: null, ended: false };
   for (const name of await readdir(directory)) {
     const [, kind, digits] = /^(closed|report|acked)-(\d{15})$/.exec(name) ?? [];
     const number = Number(digits);

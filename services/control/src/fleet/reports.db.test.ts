@@ -7,7 +7,7 @@ import type { Db } from "../db/database.ts";
 import { edges } from "../db/schema/edges.ts";
 import { pools } from "../db/schema/pools.ts";
 import { routes } from "../db/schema/routes.ts";
-import { backendMinutes, edgeBoots, trafficMinutes } from "../db/schema/traffic.ts";
+import { backendMinutes, edgeBoots, reportGaps, trafficMinutes } from "../db/schema/traffic.ts";
 import { type ReportedRoute, type TrafficReport, applyReport } from "./reports.ts";
 import { deleteRoute } from "./routes.ts";
 import { type RouteStats, getRouteStats } from "./stats.ts";
@@ -73,6 +73,7 @@ const reportOf = (bootId: string, sequence: number, routes: ReportedRoute[], atM
   start: new Date(start.getTime() + atMinute * minuteMs),
   end: new Date(start.getTime() + atMinute * minuteMs + 10_000),
   routes,
+  lost: null,
 });
 
 eachDatabase((open) => {
@@ -101,7 +102,7 @@ eachDatabase((open) => {
         }),
       ]),
     );
-    expect(outcome).toEqual({ appliedSequence: 1, applied: true, unknownUids: [] });
+    expect(outcome).toEqual({ appliedSequence: 1, applied: true, unknownUids: [], gap: null });
     const counts = {
       opened: 3,
       active: 1,
@@ -136,6 +137,43 @@ eachDatabase((open) => {
     }
     expect(answers).toEqual([0, 1, 1, 1, 2, 2, 2, 3, 3, 4]);
     expect((await world.stats("once")).totals).toMatchObject({ opened: 11_110, active: 11_110, rxBytes: 10 });
+  });
+
+  test("reports after lost ones count once they declare the loss, which is kept as a gap", async () => {
+    const uid = await world.route("gap");
+    const edge = await world.edge();
+    const boot = randomUUID();
+    const nth = (sequence: number, lost: TrafficReport["lost"] = null): TrafficReport => ({
+      ...reportOf(boot, sequence, [traffic(uid, { opened: 10 ** sequence })]),
+      lost,
+    });
+    const { applied } = await world.report(edge, nth(3));
+    expect(applied).toBe(false);
+    expect(await world.report(edge, nth(3, { from: 1, to: 2 }))).toMatchObject({
+      appliedSequence: 3,
+      gap: { from: 1, to: 2 },
+    });
+    expect(await world.report(edge, nth(3, { from: 1, to: 2 }))).toMatchObject({ applied: false, gap: null });
+    expect(await world.report(edge, nth(6, { from: 5, to: 5 }))).toMatchObject({ appliedSequence: 3, applied: false });
+    expect(await world.report(edge, nth(6, { from: 2, to: 5 }))).toMatchObject({ gap: { from: 4, to: 5 } });
+    expect((await world.stats("gap")).totals).toMatchObject({ opened: 1_001_000 });
+    const gaps = await world.db.select().from(reportGaps).where(eq(reportGaps.edgeId, edge));
+    expect(gaps.map(({ fromSequence, toSequence }) => [fromSequence, toSequence])).toEqual([
+      [1, 2],
+      [4, 5],
+    ]);
+  });
+
+  test("what was opened in a lost report and closed in a later one is both", async () => {
+    const uid = await world.route("half");
+    const edge = await world.edge();
+    const boot = randomUUID();
+    const report = reportOf(boot, 2, [traffic(uid, { opened: 1, closed: [{ reason: "client_closed", count: 3 }] })]);
+    await world.report(edge, { ...report, lost: { from: 1, to: 1 } });
+    const to = new Date(start.getTime() + minuteMs);
+    const { totals, series } = await world.stats("half", { from: start, to });
+    expect(totals).toMatchObject({ opened: 3, closed: 3, active: 0 });
+    expect(series).toMatchObject([{ opened: 3, closed: 3 }]);
   });
 
   test("a report that comes many times at one moment counts once", async () => {

@@ -2,6 +2,7 @@
 //
 // Invariants, at every commit:
 // - edge_boots.applied_sequence is the last report of that boot in the sums; the row's lock makes reports of a boot follow each other.
+// - A report that declares those before it lost is applied all the same, and the gap is written in report_gaps.
 // - The minutes of a route add up to its totals, but for reports from the future, which are in the totals only.
 // - In the totals opened - closed is what is open now: 0 for every boot but the edge's newest. What a boot left open when a newer one
 //   reported is closed as edge_lost; a report of it that comes later corrects that number.
@@ -9,10 +10,10 @@ import { and, eq, isNull, ne, sql } from "drizzle-orm";
 import type { CloseReason } from "@helloway/routing/close-reason";
 import type { Db, Tx } from "../db/database.ts";
 import { edges } from "../db/schema/edges.ts";
-import { edgeBoots } from "../db/schema/traffic.ts";
+import { edgeBoots, reportGaps } from "../db/schema/traffic.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { HellowayError } from "../errors.ts";
-import { addTraffic, settleBoots } from "./traffic-sums.ts";
+import { addTraffic, openWhatClosed, settleBoots } from "./traffic-sums.ts";
 
 export interface ReportedBackend {
   backend: string;
@@ -42,6 +43,8 @@ export interface TrafficReport {
   start: Date;
   end: Date;
   routes: ReportedRoute[];
+  /** Reports before this one, up to the one before it, that the edge has no more; null: none. */
+  lost: { from: number; to: number } | null;
 }
 
 export interface ReportOutcome {
@@ -51,6 +54,8 @@ export interface ReportOutcome {
   applied: boolean;
   /** Uids that were left out: never a route of the edge's pool. */
   unknownUids: string[];
+  /** Reports that are lost by this one's declaration, both inclusive. */
+  gap: { from: number; to: number } | null;
 }
 
 /** An edge's clock that is so far ahead is wrong; its minutes would lie about the future. */
@@ -64,16 +69,21 @@ export async function applyReport(
   const { edgeId, poolId } = edge;
   return await inTransaction(db, async (tx) => {
     const boot = (await lockBoot(tx, edgeId, report.bootId)) ?? (await beginBoot(tx, edgeId, report, now));
-    if (boot === null || report.sequence !== boot.appliedSequence + 1) {
-      return { appliedSequence: boot?.appliedSequence ?? 0, applied: false, unknownUids: [] };
+    if (boot === null || !isNext(report, boot.appliedSequence)) {
+      return { appliedSequence: boot?.appliedSequence ?? 0, applied: false, unknownUids: [], gap: null };
     }
+    const gap =
+      report.sequence === boot.appliedSequence + 1 ? null : { from: boot.appliedSequence + 1, to: report.sequence - 1 };
+    if (gap !== null) await writeGap(tx, { edgeId, bootId: report.bootId, gap, now });
     const isMinuteKnown = report.start.getTime() - now.getTime() <= aheadMaxMs;
     const minute = isMinuteKnown ? minuteOf(report.start) : null;
     const known = await knownUids(tx, edge, report.routes);
     const routes = report.routes.filter(({ uid }) => known.has(uid));
     const impossible = await addTraffic(tx, { edgeId, poolId, bootId: report.bootId, minute, routes });
     if (boot.supersededAt !== null) await settleBoots(tx, { edgeId, bootIds: [report.bootId], minute });
-    else if (impossible) {
+    else if (impossible && (await hasGap(tx, edgeId, report.bootId))) {
+      await openWhatClosed(tx, { edgeId, bootId: report.bootId, minute });
+    } else if (impossible) {
       throw new HellowayError("malformed", "bad_report", "The report closes connections that were never opened.");
     }
     await tx
@@ -81,8 +91,30 @@ export async function applyReport(
       .set({ appliedSequence: report.sequence, lastEndAt: report.end })
       .where(and(eq(edgeBoots.edgeId, edgeId), eq(edgeBoots.bootId, report.bootId)));
     const unknownUids = report.routes.map(({ uid }) => uid).filter((uid) => !known.has(uid));
-    return { appliedSequence: report.sequence, applied: true, unknownUids };
+    return { appliedSequence: report.sequence, applied: true, unknownUids, gap };
   });
+}
+
+/** Whether nothing between the last applied one and this report will still come. */
+function isNext({ sequence, lost }: Pick<TrafficReport, "sequence" | "lost">, appliedSequence: number): boolean {
+  if (sequence <= appliedSequence) return false;
+  return sequence === appliedSequence + 1 || (lost !== null && lost.from <= appliedSequence + 1);
+}
+
+async function writeGap(
+  tx: Tx,
+  { edgeId, bootId, gap, now }: { edgeId: string; bootId: string; gap: { from: number; to: number }; now: Date },
+): Promise<void> {
+  await tx.insert(reportGaps).values({ edgeId, bootId, fromSequence: gap.from, toSequence: gap.to, noticedAt: now });
+}
+
+async function hasGap(tx: Tx, edgeId: string, bootId: string): Promise<boolean> {
+  const gaps = await tx
+    .select({ from: reportGaps.fromSequence })
+    .from(reportGaps)
+    .where(and(eq(reportGaps.edgeId, edgeId), eq(reportGaps.bootId, bootId)))
+    .limit(1);
+  return gaps.length > 0;
 }
 
 type Boot = typeof edgeBoots.$inferSelect;
@@ -101,9 +133,10 @@ async function lockBoot(tx: Tx, edgeId: string, bootId: string): Promise<Boot | 
  * and is itself superseded when it comes after a newer one (its spool was sent late). null: its first report is missing.
  */
 async function beginBoot(tx: Tx, edgeId: string, report: TrafficReport, now: Date): Promise<Boot | null> {
-  if (report.sequence !== 1) return null;
+  if (!isNext(report, 0)) return null;
   // Two boots of an edge that begin at one moment are taken one after the other.
-  await tx.select({ id: edges.id }).from(edges).where(eq(edges.id, edgeId)).for("no key update");
+  const [edge] = await tx.select({ id: edges.id }).from(edges).where(eq(edges.id, edgeId)).for("no key update");
+  if (edge === undefined) throw new HellowayError("unauthenticated", "edge_revoked", "The edge was deleted.");
   const before = await lockBoot(tx, edgeId, report.bootId);
   if (before !== null) return before;
   // A clock that is ahead must not make this boot the newest for ever.

@@ -100,6 +100,32 @@ export async function addTraffic(tx: Tx, { edgeId, poolId, bootId, minute, route
 }
 
 /**
+ * Raises opened to closed where a boot closed more than it is known to have opened: reports of it are lost, and a connection that was closed
+ * was opened in one of them.
+ */
+export async function openWhatClosed(
+  tx: Tx,
+  { edgeId, bootId, minute }: { edgeId: string; bootId: string; minute: Date | null },
+): Promise<void> {
+  const { rows: found } = await tx.execute<{ uid: string; opened: number }>(sql`
+    with short as (
+      select route_uid, closed - opened as opened from traffic_totals
+      where edge_id = ${edgeId} and boot_id = ${bootId} and closed > opened
+      order by route_uid for update
+    ), raised as (
+      update traffic_totals as t set opened = t.closed from short
+      where t.route_uid = short.route_uid and t.edge_id = ${edgeId} and t.boot_id = ${bootId}
+    )
+    select route_uid as uid, opened from short`);
+  if (minute === null || found.length === 0) return;
+  await tx.execute(sql`
+    insert into traffic_minutes as t (route_uid, minute, edge_id, opened, closed, rx_bytes, tx_bytes)
+    select uid, ${minute.toISOString()}::timestamptz, ${edgeId}::uuid, opened, 0, 0, 0
+    from json_to_recordset(${JSON.stringify(found)}::json) as r(uid text, opened bigint) order by uid
+    on conflict (route_uid, minute, edge_id) do update set opened = t.opened + excluded.opened`);
+}
+
+/**
  * Makes opened and closed of ended boots equal: what they left open is closed as edge_lost, in the totals and in that minute. Where that
  * was done before and a late report closed some of it after all, the number comes down again.
  */

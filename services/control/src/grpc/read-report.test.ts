@@ -7,15 +7,16 @@ type Init = MessageInitShape<typeof ReportRequestSchema>;
 
 const uid = "2f0c4a86-6d5e-4a59-9a50-0b4c3ef1d6a1";
 const backend = { backend: "192.0.2.1:443", attempts: 1n, opened: 1n };
-const good: Init = {
+const good = {
   bootId: "0e9f7a53-6a52-4ad0-8c8e-94a8c5c2c6d3",
   sequence: 1n,
   startMs: 1_000n,
   endMs: 11_000n,
   accepted: 3n,
   routes: [{ uid, opened: 2n, closed: { client_closed: 1n }, rxBytes: 5n, txBytes: 6n, backends: [backend] }],
-};
-const read = (init: Init) => readReport(create(ReportRequestSchema, { ...good, ...init }));
+} satisfies Init;
+const read = (init: Omit<Init, "$typeName" | "$unknown">) =>
+  readReport(create(ReportRequestSchema, { ...good, ...init }));
 const withRoute = (route: object) => read({ routes: [{ uid, ...route }] });
 
 test("a good report is read", () => {
@@ -24,6 +25,7 @@ test("a good report is read", () => {
     sequence: 1,
     start: new Date(1_000),
     end: new Date(11_000),
+    lost: null,
     routes: [
       {
         uid,
@@ -63,4 +65,17 @@ test.each([
   ],
 ] as const)("%s is refused", (_, attempt) => {
   expect(attempt).toThrow(expect.objectContaining({ code: "bad_report", kind: "malformed" }) as Error);
+});
+
+test("a loss is declared up to the report before", () => {
+  expect(read({ sequence: 5n, lost: { from: 2n, to: 4n } }).lost).toEqual({ from: 2, to: 4 });
+  for (const [from, to] of [
+    [0n, 4n],
+    [5n, 4n],
+    [2n, 3n],
+    [2n, 5n],
+    [2n, 2n ** 64n - 1n],
+  ] as const) {
+    expect(() => read({ sequence: 5n, lost: { from, to } })).toThrow("lost");
+  }
 });

@@ -1,4 +1,4 @@
-import type { BackendTraffic, ReportRequest, RouteTraffic } from "@helloway/proto/edge";
+import type { BackendTraffic, LostReports, ReportRequest, RouteTraffic } from "@helloway/proto/edge";
 import { type CloseReason, closeReasons } from "@helloway/routing/close-reason";
 import type { ReportedBackend, ReportedRoute, TrafficReport } from "../fleet/reports.ts";
 import { boundedCount, boundedList, boundedText, boundedUuid, refuse } from "./bounds.ts";
@@ -33,7 +33,16 @@ export function readReport(report: ReportRequest): TrafficReport {
     start: new Date(startMs),
     end: new Date(endMs),
     routes,
+    lost: report.lost === undefined ? null : readLost(report.lost, sequence),
   };
+}
+
+function readLost(lost: LostReports, sequence: number): { from: number; to: number } {
+  const from = boundedCount(lost.from, Number.MAX_SAFE_INTEGER, code, "lost.from");
+  const to = boundedCount(lost.to, Number.MAX_SAFE_INTEGER, code, "lost.to");
+  if (from === 0 || from > to) refuse(code, "lost", "is no range of sequences");
+  if (to !== sequence - 1) refuse(code, "lost.to", "is not the sequence before this report's");
+  return { from, to };
 }
 
 function readRoute(route: RouteTraffic): ReportedRoute {

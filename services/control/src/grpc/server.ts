@@ -111,7 +111,14 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
     },
     report: async (request, call) => {
       const { edge } = guard.guarded(call);
-      const { appliedSequence, unknownUids } = await applyReport(db, { edge, report: readReport(request), now: now() });
+      const report = readReport(request);
+      const { appliedSequence, unknownUids, gap } = await applyReport(db, { edge, report, now: now() });
+      if (gap !== null) {
+        log.warn(
+          { edge: edge.name, boot: report.bootId, lostFrom: gap.from, lostTo: gap.to },
+          "an edge has lost reports; what they counted is in no sum",
+        );
+      }
       if (unknownUids.length > 0) {
         log.warn(
           { edge: edge.name, uids: unknownUids.slice(0, 10), count: unknownUids.length },

@@ -1,4 +1,4 @@
-import { index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { foreignKey, index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { count, instant } from "./columns.ts";
 import { edges } from "./edges.ts";
 
@@ -17,6 +17,26 @@ export const edgeBoots = pgTable(
     supersededAt: instant(),
   },
   (t) => [primaryKey({ columns: [t.edgeId, t.bootId] })],
+);
+
+/** Reports that their edge has lost: what they counted is in no sum. */
+export const reportGaps = pgTable(
+  "report_gaps",
+  {
+    edgeId: uuid("edge_id").notNull(),
+    bootId: uuid("boot_id").notNull(),
+    /** Both inclusive. */
+    fromSequence: count().notNull(),
+    toSequence: count().notNull(),
+    noticedAt: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.edgeId, t.bootId, t.fromSequence] }),
+    // Of the boot and not of the edge: its row is locked when a gap is written, so no further one is taken.
+    foreignKey({ columns: [t.edgeId, t.bootId], foreignColumns: [edgeBoots.edgeId, edgeBoots.bootId] }).onDelete(
+      "cascade",
+    ),
+  ],
 );
 
 const counters = {
