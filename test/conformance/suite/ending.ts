@@ -245,6 +245,24 @@ export function defineEnding(makeRelay: MakeRelay): void {
       await engine.closes("-", { draining: 1 });
     });
 
+    test("delivers what a backend has said even when a drain has no time", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const { client, upstream } = await forwarded(engine, backend);
+      client.socket.pause();
+      upstream.send(Buffer.alloc(16 * 1024 * 1024));
+      await expect.poll(async () => (await engine.route(name))!.txBytes).toBeGreaterThan(1024 * 1024);
+      const drained = engine.relay.drain({ timeoutMs: 0 });
+      client.socket.resume();
+      expect(await client.over()).toBe("fin");
+      client.end();
+      upstream.end();
+      await drained;
+      await engine.closes(name, { drained: 1 });
+      expect((await engine.route(name))!.txBytes).toBe(client.receivedBytes);
+    });
+
     test("closes its listeners and every connection", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
-import { defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
+import { barrierObject, defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
 import { alertBytes, backendFields, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
@@ -141,13 +141,15 @@ export function defineRefusals(makeRelay: MakeRelay): void {
       expect(engine.records.map(({ route }) => route)).toEqual(["@noSni", "@noSni", "@unmatched"]);
     });
 
-    test("never gives a default an unmatchable name or a hello that offers acme-tls/1", async () => {
+    test("never gives a default an unmatchable name, a barrier, or a hello that offers acme-tls/1", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
       const backends = [backendFields(backend)];
       await engine.serve(
         settingsObject({ noSni: defaultRoute("@noSni", backends), unmatched: defaultRoute("@unmatched", backends) }),
+        barrierObject("barred.example.test", true),
       );
+      await expectRefusal(await engine.hello("x.barred.example.test"), alerts.unrecognizedName);
       await expectRefusal(await engine.hello("192.0.2.1"), alerts.unrecognizedName);
       await expectRefusal(await engine.hello("a..b"), alerts.unrecognizedName);
       const acme = await engine.connect();
@@ -156,7 +158,7 @@ export function defineRefusals(makeRelay: MakeRelay): void {
       const unnamed = await engine.connect();
       unnamed.send(record(clientHello({ extensions: [alpn("h2", "acme-tls/1")] })));
       await expectRefusal(unnamed, alerts.missingExtension);
-      await engine.closes("-", { no_route: 3, no_sni: 1 });
+      await engine.closes("-", { no_route: 4, no_sni: 1 });
       expect(backend.count).toBe(0);
     });
 
