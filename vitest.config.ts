@@ -15,8 +15,10 @@ export default defineConfig({
     // A busy machine may take longer than the second that is the default; a poll ends as soon as it holds.
     expect: { poll: { timeout: 20_000 } },
     projects: [
-      project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database]),
+      // Nothing of ours keeps state in a module, so files may share what they import: that is most of what they would cost.
+      project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database], { isolate: false }),
       project("database", [database], [], {
+        isolate: false,
         globalSetup: ["test/harness/global-setup.ts"],
         testTimeout: 60_000,
         hookTimeout: 60_000,
