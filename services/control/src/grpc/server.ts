@@ -1,7 +1,5 @@
 // The gRPC port: edges enrol, connect and report here. It holds no state that another replica would need.
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { EdgeService } from "@helloway/proto/edge";
 import { type ServiceHandlers, toImplementation, toServiceDefinition } from "@helloway/proto/grpc";
@@ -21,6 +19,7 @@ import { serveEdgeStream } from "./edge-stream.ts";
 import { createEncodedUpdates } from "./encoded-updates.ts";
 import type { GrpcLog } from "./grpc-log.ts";
 import { readReport } from "./read-report.ts";
+import { type Listener, listenFor } from "./listener.ts";
 import { createServerIdentityProvider } from "./server-identity.ts";
 import { toStatus } from "./to-status.ts";
 
@@ -144,16 +143,16 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   server.addService(toServiceDefinition(EdgeService), toImplementation(EdgeService, handlers, toLoggedStatus));
   const { provider } = identity;
   const credentials = grpc.experimental.createCertificateProviderServerCredentials(provider, provider, false);
-  const port = await bind(server, options, credentials);
+  const listener = await listenFor(server, credentials, options);
 
   let stopped: Promise<void> | undefined;
   const stop = () => {
     guard.endStreams("stopping: the control plane is stopping");
-    return (stopped ??= shutdown(server));
+    return (stopped ??= shutdown(server, listener));
   };
 
   return {
-    port,
+    port: listener.port,
     stop,
     async run(signal) {
       const failed = new AbortController();
@@ -175,28 +174,17 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   };
 }
 
-/** grpc-js tells of a failed bind in words only, so a listener of our own goes first and fails with the system's error. */
-async function bind(
-  server: grpc.Server,
-  { host, port }: { host: string; port: number },
-  credentials: grpc.ServerCredentials,
-): Promise<number> {
-  const probe = createServer();
-  probe.listen({ host, port });
-  await once(probe, "listening");
-  probe.close();
-  await once(probe, "close");
-  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  return await new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
-  });
-}
-
-function shutdown(server: grpc.Server): Promise<void> {
+function shutdown(server: grpc.Server, listener: Listener): Promise<void> {
+  listener.close();
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.forceShutdown(), stopTimeoutMs);
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      listener.destroyConnections();
+    }, stopTimeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
+      // Those that never became a session are no reason to wait.
+      listener.destroyConnections();
       resolve();
     });
   });
