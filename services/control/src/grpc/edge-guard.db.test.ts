@@ -146,6 +146,22 @@ eachDatabase((open) => {
     });
   });
 
+  test("a stream that the database has forgotten, being restored from a backup, ends and begins anew", async () => {
+    const replica = await startControlPlane(control.database, {
+      streamLimits: { reviewIntervalMs: 100, unreviewedMaxMs: 10_000 },
+    });
+    const edge = await enrolEdge(control, "main", "restored");
+    const atReplica = { ...edge, client: createEdgeClient(replica, edge.identity) };
+    const before = connectEdge(atReplica);
+    await before.welcome;
+    await control.database.db.update(edges).set({ session: 0 }).where(eq(edges.id, edge.enrolled.edgeId));
+    expect(await before.ended).toMatchObject({
+      code: grpc.status.ABORTED,
+      details: expect.stringContaining("unknown_session") as string,
+    });
+    await connectEdge(atReplica).welcome;
+  });
+
   test("an older stream of an edge ends when a newer one has begun, here or at another replica", async () => {
     const replica = await startControlPlane(control.database, {
       streamLimits: { reviewIntervalMs: 100, unreviewedMaxMs: 10_000 },
