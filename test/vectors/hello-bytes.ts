@@ -2,6 +2,8 @@
 
 export interface HelloParts {
   legacyVersion?: number;
+  /** 32 bytes; absent: zeros. */
+  random?: Uint8Array;
   sessionId?: Uint8Array;
   cipherSuites?: Uint8Array;
   compressionMethods?: Uint8Array;
@@ -25,7 +27,7 @@ export function clientHello(parts: HelloParts = {}): Uint8Array {
     1,
     concat([
       uint16(parts.legacyVersion ?? 0x0303),
-      new Uint8Array(32),
+      parts.random ?? new Uint8Array(32),
       vector(1, parts.sessionId ?? new Uint8Array(0)),
       vector(2, parts.cipherSuites ?? uint16(0x1301)),
       vector(1, parts.compressionMethods ?? Uint8Array.of(0)),

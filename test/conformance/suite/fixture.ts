@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 // What every test of the suite stands on: an engine of its own, ways to give it a table, and a sweep after each test that its
 // counts add up, whatever the test was about.
 import { afterEach, expect } from "vitest";
@@ -96,7 +97,7 @@ export function backendFields({ host, port }: { host: string; port: number }): {
 }
 
 export function helloFor(name: string): Buffer {
-  return Buffer.from(record(clientHello({ extensions: [serverName(name)] })));
+  return Buffer.from(record(clientHello({ random: randomBytes(32), extensions: [serverName(name)] })));
 }
 
 /** The record that a refusal sends. */
