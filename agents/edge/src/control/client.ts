@@ -118,6 +118,9 @@ function explain(error: unknown): string {
         "anew, remove edge/identity from the data directory and start with a join token"
       );
     case status.UNAVAILABLE:
+      if (/certificate|issuer/.test(error.details)) {
+        return `what answers there is not the control plane of this edge's installation: ${error.details}`;
+      }
       return `the control plane cannot be reached: ${error.details}`;
     default:
       return error.message;

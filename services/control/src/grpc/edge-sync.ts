@@ -159,7 +159,8 @@ export class EdgeSync {
   #tell(because: Extract<NextUpdate, { send: "nothing" }>["because"]): void {
     const { edge, log } = this.#options;
     const { epoch, revision } = this.#head;
-    const what = `${because} ${epoch} ${revision}`;
+    // How far it is ahead changes with every commit, and is no news.
+    const what = because === "ahead" ? because : `${because} ${epoch} ${revision}`;
     if (what === this.#told) return;
     this.#told = what;
     const fields = { edge: edge.name, epoch, revision, held: this.#progress.held?.revision ?? null };
