@@ -143,12 +143,13 @@ export function defineDialling(makeRelay: MakeRelay): void {
       const engine = await start();
       const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
       await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 300 }, backends }));
-      const client = await engine.hello(name);
+      const client = await engine.connect();
+      const hello = helloFor(name);
+      client.send(hello);
       await expect.poll(async () => (await engine.route(name))?.opened).toBe(1);
       const early = Buffer.alloc(700_000, "early data ");
       client.send(early);
       const upstream = await backend.next();
-      const hello = helloFor(name);
       const received = await upstream.bytes(hello.length + early.length);
       expect(received.equals(Buffer.concat([hello, early]))).toBe(true);
       client.end();

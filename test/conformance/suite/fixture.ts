@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 // What every test of the suite stands on: an engine of its own, ways to give it a table, and a sweep after each test that its
 // counts add up, whatever the test was about.
+import { randomBytes } from "node:crypto";
 import { afterEach, expect } from "vitest";
 import type {
   ConnectionRecord,
