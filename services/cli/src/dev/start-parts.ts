@@ -55,13 +55,17 @@ export async function startParts({ dataDirectory, start, progress, signal }: Sta
   progress(`the API answers at ${origin}`);
   const token = (await readFile(join(dataDirectory, "admin-token"), "utf8")).trim();
   const api = createApi(origin, token, signal);
+  const startEdge = (env: Record<string, string>): Child => {
+    progress("starting the edge");
+    return start("the edge", "agent", {
+      HELLOWAY_CONTROL_ADDRESS: formatAddress(reachable(parseAddress(grpc))),
+      ...env,
+    });
+  };
+  // One that has its identity needs nothing of what is made here.
+  const known = existsSync(join(dataDirectory, "edge", "identity", "identity.json")) ? startEdge({}) : null;
   await ensureDemoTeam(api);
-
-  progress("starting the edge");
-  const agent = start("the edge", "agent", {
-    HELLOWAY_CONTROL_ADDRESS: formatAddress(reachable(parseAddress(grpc))),
-    ...(await joinEnvironment(api, dataDirectory)),
-  });
+  const agent = known ?? startEdge(await joinEnvironment(api));
   const { backends } = demoReady.parse(await until(demo.ready));
   const addressOf = (hostname: string): string => backends[hostname] ?? "";
   await Promise.all(routes.map((route) => ensureDemoRoute(api, { ...route, backend: addressOf(route.hostname) })));
@@ -86,9 +90,8 @@ export async function startParts({ dataDirectory, start, progress, signal }: Sta
   };
 }
 
-/** A join token for an edge that has no identity yet; by environment, never by argument. */
-async function joinEnvironment(api: Api, dataDirectory: string): Promise<Record<string, string>> {
-  if (existsSync(join(dataDirectory, "edge", "identity", "identity.json"))) return {};
+/** For an edge that has no identity yet; by environment, never by argument. */
+async function joinEnvironment(api: Api): Promise<Record<string, string>> {
   const { body } = await api("POST", `/pools/${demoPool}/join-tokens`, { body: {} });
   return { HELLOWAY_JOIN_TOKEN: joinToken.parse(body).token };
 }
