@@ -21,6 +21,7 @@ import { tokensApp } from "./tokens.ts";
 import { validationHook } from "./validation-hook.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
+import { failureFields } from "../failure-fields.ts";
 
 export type { HttpDependencies } from "./dependencies.ts";
 
@@ -77,7 +78,7 @@ export function createApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
     const failure = toFailure(error);
     if (failure.logged) {
       deps.log.error(
-        { err: error, requestId: c.get("requestId"), method: c.req.method, path: c.req.path },
+        { ...failureFields(error), requestId: c.get("requestId"), method: c.req.method, path: c.req.path },
         "request failed",
       );
     }

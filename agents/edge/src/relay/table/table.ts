@@ -238,6 +238,8 @@ export class Table implements LastGood {
     const kept = new Set<string>();
     for (const uid of [...this.#refused].sort()) {
       const entry = this.#routes.get(uid)!;
+      // By now everybody has what they hold: whichever way the table came to be, the refusal names the same route.
+      if (entry.check.kind === "served") entry.refusal = this.#taken(entry.check.route) ?? entry.refusal;
       const served = this.#keptRoute(entry, kept);
       for (const hostname of served?.hostnames ?? []) kept.add(hostname);
       if (served) {
