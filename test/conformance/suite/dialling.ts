@@ -153,6 +153,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       const received = await upstream.bytes(hello.length + early.length);
       expect(received.equals(Buffer.concat([hello, early]))).toBe(true);
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
     });

@@ -63,6 +63,7 @@ export function defineEnding(makeRelay: MakeRelay): void {
       }
       expect(client.ended).toBe(null);
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
     });
@@ -188,7 +189,11 @@ export function defineEnding(makeRelay: MakeRelay): void {
       await drained;
       expect(engine.ipv4.port).toBe(port);
       const fresh = await forwarded(engine, backend);
-      for (const peer of [old.client, old.upstream, fresh.client, fresh.upstream]) peer.end();
+      for (const { client, upstream } of [old, fresh]) {
+        client.end();
+        expect(await upstream.over()).toBe("fin");
+        upstream.end();
+      }
       await engine.closes(name, { client_closed: 2 });
     });
 
@@ -199,6 +204,7 @@ export function defineEnding(makeRelay: MakeRelay): void {
       const { client, upstream } = await forwarded(engine, backend);
       const drained = engine.relay.drain({ timeoutMs: 600_000 });
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await drained;
       await engine.closes(name, { client_closed: 1 });

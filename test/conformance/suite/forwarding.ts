@@ -59,6 +59,7 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       const upstream = await backend.next();
       expect((await upstream.bytes(hello.length)).equals(hello)).toBe(true);
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
     });
@@ -178,6 +179,7 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       client.socket.resume();
       expect(sha256(await client.bytes(body.length))).toBe(sha256(body));
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
       expect((await engine.route(name))!.txBytes).toBe(body.length);
@@ -198,6 +200,7 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       const received = await upstream.bytes(hello.length + body.length);
       expect(sha256(received.subarray(hello.length))).toBe(sha256(body));
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
       expect((await engine.route(name))!.rxBytes).toBe(hello.length + body.length);
@@ -220,6 +223,7 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       expect(sha256(atBackend.subarray(hello.length))).toBe(sha256(up));
       expect(sha256(atClient)).toBe(sha256(down));
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { client_closed: 1 });
       expect(await engine.route(name)).toMatchObject({ rxBytes: hello.length + up.length, txBytes: down.length });

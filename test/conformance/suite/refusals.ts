@@ -133,6 +133,7 @@ export function defineRefusals(makeRelay: MakeRelay): void {
         const upstream = await (hello === hellos[2] ? unmatched : unnamed).next();
         expect(await upstream.bytes(hello.length)).toEqual(hello);
         client.end();
+        expect(await upstream.over()).toBe("fin");
         upstream.end();
         await client.over();
       }

@@ -59,6 +59,7 @@ export function defineTables(makeRelay: MakeRelay): void {
       expect((await client.bytes(5)).toString()).toBe("still");
       expect((await engine.route(name))!.opened).toBe(2);
       client.end();
+      expect(await upstream.over()).toBe("fin");
       upstream.end();
       await engine.closes(name, { backend_closed: 1, client_closed: 1 });
     });

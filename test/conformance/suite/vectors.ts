@@ -53,6 +53,7 @@ export function defineVectors(makeRelay: MakeRelay): void {
         const upstream = await backend.next();
         expect((await upstream.bytes(bytes.length)).equals(bytes)).toBe(true);
         client.end();
+        expect(await upstream.over()).toBe("fin");
         upstream.end();
         await engine.closes(row.sni!, { client_closed: 1 });
         expect(engine.records[0]).toMatchObject({
