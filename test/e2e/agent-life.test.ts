@@ -111,7 +111,7 @@ test("an agent enrols, serves, tells what every connection did, ends cleanly, an
       agent.process
         .stderr()
         .split("\n")
-        .find((text) => text.includes('"reason":"client_closed"')) ?? "{}";
+        .find((text) => text.includes('"sni":"app.shop.test"')) ?? "{}";
     expect(Object.keys(JSON.parse(line) as object)).toEqual(expect.arrayContaining(accessLogFields));
   }
   // No control plane, no address, a token that is not even one: the identity is all it needs.
