@@ -28,7 +28,7 @@ Helloway is running (ready in ${running.seconds} s).
   API          ${running.origin}/api/v1
   API docs     ${running.origin}/docs
   admin token  ${join(running.dataDirectory, "admin-token")}
-  edge         ${edge} (its own metrics and table: http://${running.admin})
+  edge         ${edge} (its own health and table: http://${running.admin}/table)
   gRPC         ${running.grpc} (edges connect here)
   data         ${running.dataDirectory}
 ${running.backends.map((backend) => `  backend      ${backend.hostname} -> ${backend.address}`).join("\n")}

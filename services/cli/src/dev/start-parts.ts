@@ -22,7 +22,7 @@ export interface RunningParts {
   origin: string;
   /** "host:port" where edges connect. */
   grpc: string;
-  /** "host:port" of the edge's own metrics and table. */
+  /** "host:port" of the edge's own health and table. */
   admin: string;
   /** Where the edge accepts and this machine reaches it. */
   edge: SocketAddress;
