@@ -1,9 +1,15 @@
 import type { Logger } from "@helloway/runtime/logger";
-import type { ConnectionRecord, ListenerAddress } from "./relay.ts";
+import type { ConnectionRecord, ListenerAddress, ListenerSpec } from "./relay.ts";
 
 export interface RelayOptions {
   /** Where to accept; port 0: any. */
-  listen: readonly ListenerAddress[];
+  listen: readonly ListenerSpec[];
+  /** How many workers share the listeners; at least 1. */
+  workers: number;
+  /** CIDRs that may send PROXY headers, to listeners that want them. */
+  proxyTrusted: readonly string[];
+  /** Path of a country database (MMDB); null: none, and routes that name countries are refused. */
+  geoDatabase: string | null;
   /** Further sockets of this process that no backend may be (admin). */
   ownSockets: readonly ListenerAddress[];
   edgeName: string;
@@ -11,6 +17,6 @@ export interface RelayOptions {
   /** Resolvers of backends that are names, "ip:port" each; null: the system's. */
   dnsServers: readonly string[] | null;
   log: Pick<Logger, "debug" | "info" | "warn" | "error">;
-  /** Called once for every accepted connection, when it has ended. */
+  /** Called once for every accepted connection, when it has ended; those that were lost with their worker excepted. */
   onClose?: (record: ConnectionRecord) => void;
 }

@@ -67,6 +67,8 @@ export interface RouteCounters {
   rxBytes: number;
   /** Bytes that clients' sockets accepted. */
   txBytes: number;
+  /** Connections that a limit in the mode observe would have refused or slowed down. */
+  overLimit: number;
   /** By "host:port" of the backend as in the route. */
   backends: Map<string, BackendCounters>;
 }
@@ -119,6 +121,19 @@ export interface ListenerAddress {
   port: number;
 }
 
+/** Where to accept. */
+export type ListenerSpec = (ListenerAddress | PassedListener) & {
+  /** Connections begin with a PROXY header, from the sources that the engine's options trust. */
+  proxy?: boolean;
+};
+
+/** Listening sockets that a supervisor has bound and passed on: one for each worker that is to accept from them. */
+export interface PassedListener {
+  /** As the supervisor calls it. */
+  name: string;
+  descriptors: readonly number[];
+}
+
 export interface Relay {
   /** Binds the listeners and accepts; rejects with the system error. Before the first apply every connection is refused (50, `no_table`). */
   listen(): Promise<void>;
@@ -136,4 +151,6 @@ export interface Relay {
   serving(): boolean;
   /** Closes listeners and every connection (`drained`). */
   close(): Promise<void>;
+  /** Rejects when the engine can go on no longer and its connections have ended: only a new process helps. Never resolves. */
+  readonly failed: Promise<never>;
 }

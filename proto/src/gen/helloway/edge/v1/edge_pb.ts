@@ -15,6 +15,8 @@
 // Convergence. A version is (installation, pool, epoch, revision); within one pool and epoch an edge never goes back. The digest
 // of the table after the update is part of it: an edge whose own digest differs says so in its Ack and is sent a snapshot.
 //
+// Requests. What an edge is asked to do at once (cut) comes as EdgeRequest over the session and is answered by RequestResult.
+//
 // Reports. Traffic goes by Report, one call each, applied exactly once by (edge, boot, sequence).
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
@@ -27,7 +29,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helloway/edge/v1/edge.proto.
  */
 export const file_helloway_edge_v1_edge: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWxsb3dheS9lZGdlL3YxL2VkZ2UucHJvdG8SEGhlbGxvd2F5LmVkZ2UudjEiTgoNRW5yb2xsUmVxdWVzdBISCgpqb2luX3Rva2VuGAEgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAiABKAwSDAoEbmFtZRgDIAEoCSKBAQoORW5yb2xsUmVzcG9uc2USDwoHZWRnZV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHBvb2wYAyABKAkSFAoMaW5zdGFsbGF0aW9uGAQgASgJEhMKC2NlcnRpZmljYXRlGAUgASgMEhcKD2NhX2NlcnRpZmljYXRlcxgGIAMoDCJRCgdWZXJzaW9uEhQKDGluc3RhbGxhdGlvbhgBIAEoCRIPCgdwb29sX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHJldmlzaW9uGAQgASgEImsKDkNvbm5lY3RSZXF1ZXN0EigKBWhlbGxvGAEgASgLMhcuaGVsbG93YXkuZWRnZS52MS5IZWxsb0gAEiQKA2FjaxgCIAEoCzIVLmhlbGxvd2F5LmVkZ2UudjEuQWNrSABCCQoHbWVzc2FnZSKQAgoFSGVsbG8SJwoEaGF2ZRgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuVmVyc2lvbhIOCgZkaWdlc3QYAiABKAwSDwoHYm9vdF9pZBgDIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEhAKCGZlYXR1cmVzGAUgAygJEisKCWxpc3RlbmVycxgGIAMoCzIYLmhlbGxvd2F5LmVkZ2UudjEuU29ja2V0EicKBWFkbWluGAcgASgLMhguaGVsbG93YXkuZWRnZS52MS5Tb2NrZXQSEQoJYWRkcmVzc2VzGAggAygJEisKCHJlZnVzYWxzGAkgAygLMhkuaGVsbG93YXkuZWRnZS52MS5SZWZ1c2FsIrABCgNBY2sSKgoHdmVyc2lvbhgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuVmVyc2lvbhIOCgZkaWdlc3QYAiABKAwSKwoIcmVmdXNhbHMYAyADKAsyGS5oZWxsb3dheS5lZGdlLnYxLlJlZnVzYWwSKQoEZGlzaxgEIAEoCzIbLmhlbGxvd2F5LmVkZ2UudjEuRGlza1N0YXRlEhUKDXJlZnVzZWRfd2hvbGUYBSABKAkiMgoJRGlza1N0YXRlEhYKDnNhdmVkX3JldmlzaW9uGAEgASgEEg0KBWVycm9yGAIgASgJIogBCgdSZWZ1c2FsEioKBGtpbmQYASABKA4yHC5oZWxsb3dheS5lZGdlLnYxLk9iamVjdEtpbmQSCgoCaWQYAiABKAkSFAoMb2ZmZXJlZF9oYXNoGAMgASgMEhEKCXVzZWRfaGFzaBgEIAEoDBIMCgRjb2RlGAUgASgJEg4KBmRldGFpbBgGIAEoCSJ2Cg9Db25uZWN0UmVzcG9uc2USLAoHd2VsY29tZRgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuV2VsY29tZUgAEioKBnVwZGF0ZRgCIAEoCzIYLmhlbGxvd2F5LmVkZ2UudjEuVXBkYXRlSABCCQoHbWVzc2FnZSKFAQoHV2VsY29tZRIUCgxpbnN0YWxsYXRpb24YASABKAkSDwoHcG9vbF9pZBgCIAEoCRIMCgRwb29sGAMgASgJEhEKCWVkZ2VfbmFtZRgEIAEoCRIWCg5zZXJ2ZXJfdGltZV9tcxgFIAEoBBIaChJyZXBvcnRfaW50ZXJ2YWxfbXMYBiABKA0i2AEKBlVwZGF0ZRIlCgJ0bxgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuVmVyc2lvbhIaCg1mcm9tX3JldmlzaW9uGAIgASgESACIAQESLgoHb2JqZWN0cxgDIAMoCzIdLmhlbGxvd2F5LmVkZ2UudjEuVGFibGVPYmplY3QSKwoIcmVtb3ZhbHMYBCADKAsyGS5oZWxsb3dheS5lZGdlLnYxLlJlbW92YWwSDgoGZGlnZXN0GAUgASgMEgwKBG1vcmUYBiABKAhCEAoOX2Zyb21fcmV2aXNpb24iYQoLVGFibGVPYmplY3QSKgoEa2luZBgBIAEoDjIcLmhlbGxvd2F5LmVkZ2UudjEuT2JqZWN0S2luZBIKCgJpZBgCIAEoCRIMCgRib2R5GAMgASgMEgwKBGhhc2gYBCABKAwicAoHUmVtb3ZhbBIqCgRraW5kGAEgASgOMhwuaGVsbG93YXkuZWRnZS52MS5PYmplY3RLaW5kEgoKAmlkGAIgASgJEi0KBWNhdXNlGAMgASgOMh4uaGVsbG93YXkuZWRnZS52MS5SZW1vdmFsQ2F1c2Ui1gEKDVJlcG9ydFJlcXVlc3QSDwoHYm9vdF9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBIQCghzdGFydF9tcxgDIAEoBBIOCgZlbmRfbXMYBCABKAQSEAoIYWNjZXB0ZWQYBSABKAQSEQoJdW5kZWNpZGVkGAYgASgEEi4KBnJvdXRlcxgHIAMoCzIeLmhlbGxvd2F5LmVkZ2UudjEuUm91dGVUcmFmZmljEisKBGxvc3QYCCABKAsyHS5oZWxsb3dheS5lZGdlLnYxLkxvc3RSZXBvcnRzIicKC0xvc3RSZXBvcnRzEgwKBGZyb20YASABKAQSCgoCdG8YAiABKAQi7gEKDFJvdXRlVHJhZmZpYxILCgN1aWQYASABKAkSDgoGb3BlbmVkGAIgASgEEjoKBmNsb3NlZBgDIAMoCzIqLmhlbGxvd2F5LmVkZ2UudjEuUm91dGVUcmFmZmljLkNsb3NlZEVudHJ5EhAKCHJ4X2J5dGVzGAQgASgEEhAKCHR4X2J5dGVzGAUgASgEEjIKCGJhY2tlbmRzGAYgAygLMiAuaGVsbG93YXkuZWRnZS52MS5CYWNrZW5kVHJhZmZpYxotCgtDbG9zZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIokBCg5CYWNrZW5kVHJhZmZpYxIPCgdiYWNrZW5kGAEgASgJEhAKCGF0dGVtcHRzGAIgASgEEhAKCGZhaWx1cmVzGAMgASgEEg4KBm9wZW5lZBgEIAEoBBIOCgZjbG9zZWQYBSABKAQSEAoIcnhfYnl0ZXMYBiABKAQSEAoIdHhfYnl0ZXMYByABKAQiQgoOUmVwb3J0UmVzcG9uc2USGAoQYXBwbGllZF9zZXF1ZW5jZRgBIAEoBBIWCg5zZXJ2ZXJfdGltZV9tcxgCIAEoBCp4CgpPYmplY3RLaW5kEhsKF09CSkVDVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRT0JKRUNUX0tJTkRfUk9VVEUQARIXChNPQkpFQ1RfS0lORF9CQVJSSUVSEAISHQoZT0JKRUNUX0tJTkRfUE9PTF9TRVRUSU5HUxADKtMBCgxSZW1vdmFsQ2F1c2USHQoZUkVNT1ZBTF9DQVVTRV9VTlNQRUNJRklFRBAAEhgKFFJFTU9WQUxfQ0FVU0VfREVMRVRFEAESFwoTUkVNT1ZBTF9DQVVTRV9QUlVORRACEhwKGFJFTU9WQUxfQ0FVU0VfU1VTUEVOU0lPThADEhgKFFJFTU9WQUxfQ0FVU0VfRVhQSVJZEAQSGgoWUkVNT1ZBTF9DQVVTRV9ST0xMQkFDSxAFEh0KGVJFTU9WQUxfQ0FVU0VfQ09OU0VRVUVOQ0UQBjL7AQoLRWRnZVNlcnZpY2USSwoGRW5yb2xsEh8uaGVsbG93YXkuZWRnZS52MS5FbnJvbGxSZXF1ZXN0GiAuaGVsbG93YXkuZWRnZS52MS5FbnJvbGxSZXNwb25zZRJSCgdDb25uZWN0EiAuaGVsbG93YXkuZWRnZS52MS5Db25uZWN0UmVxdWVzdBohLmhlbGxvd2F5LmVkZ2UudjEuQ29ubmVjdFJlc3BvbnNlKAEwARJLCgZSZXBvcnQSHy5oZWxsb3dheS5lZGdlLnYxLlJlcG9ydFJlcXVlc3QaIC5oZWxsb3dheS5lZGdlLnYxLlJlcG9ydFJlc3BvbnNlYgZwcm90bzM", [file_helloway_edge_v1_table]);
+  fileDesc("ChtoZWxsb3dheS9lZGdlL3YxL2VkZ2UucHJvdG8SEGhlbGxvd2F5LmVkZ2UudjEiTgoNRW5yb2xsUmVxdWVzdBISCgpqb2luX3Rva2VuGAEgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAiABKAwSDAoEbmFtZRgDIAEoCSKBAQoORW5yb2xsUmVzcG9uc2USDwoHZWRnZV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHBvb2wYAyABKAkSFAoMaW5zdGFsbGF0aW9uGAQgASgJEhMKC2NlcnRpZmljYXRlGAUgASgMEhcKD2NhX2NlcnRpZmljYXRlcxgGIAMoDCJRCgdWZXJzaW9uEhQKDGluc3RhbGxhdGlvbhgBIAEoCRIPCgdwb29sX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHJldmlzaW9uGAQgASgEIqYBCg5Db25uZWN0UmVxdWVzdBIoCgVoZWxsbxgBIAEoCzIXLmhlbGxvd2F5LmVkZ2UudjEuSGVsbG9IABIkCgNhY2sYAiABKAsyFS5oZWxsb3dheS5lZGdlLnYxLkFja0gAEjkKDnJlcXVlc3RfcmVzdWx0GAMgASgLMh8uaGVsbG93YXkuZWRnZS52MS5SZXF1ZXN0UmVzdWx0SABCCQoHbWVzc2FnZSKQAgoFSGVsbG8SJwoEaGF2ZRgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuVmVyc2lvbhIOCgZkaWdlc3QYAiABKAwSDwoHYm9vdF9pZBgDIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEhAKCGZlYXR1cmVzGAUgAygJEisKCWxpc3RlbmVycxgGIAMoCzIYLmhlbGxvd2F5LmVkZ2UudjEuU29ja2V0EicKBWFkbWluGAcgASgLMhguaGVsbG93YXkuZWRnZS52MS5Tb2NrZXQSEQoJYWRkcmVzc2VzGAggAygJEisKCHJlZnVzYWxzGAkgAygLMhkuaGVsbG93YXkuZWRnZS52MS5SZWZ1c2FsIrABCgNBY2sSKgoHdmVyc2lvbhgBIAEoCzIZLmhlbGxvd2F5LmVkZ2UudjEuVmVyc2lvbhIOCgZkaWdlc3QYAiABKAwSKwoIcmVmdXNhbHMYAyADKAsyGS5oZWxsb3dheS5lZGdlLnYxLlJlZnVzYWwSKQoEZGlzaxgEIAEoCzIbLmhlbGxvd2F5LmVkZ2UudjEuRGlza1N0YXRlEhUKDXJlZnVzZWRfd2hvbGUYBSABKAkiMgoJRGlza1N0YXRlEhYKDnNhdmVkX3JldmlzaW9uGAEgASgEEg0KBWVycm9yGAIgASgJIogBCgdSZWZ1c2FsEioKBGtpbmQYASABKA4yHC5oZWxsb3dheS5lZGdlLnYxLk9iamVjdEtpbmQSCgoCaWQYAiABKAkSFAoMb2ZmZXJlZF9oYXNoGAMgASgMEhEKCXVzZWRfaGFzaBgEIAEoDBIMCgRjb2RlGAUgASgJEg4KBmRldGFpbBgGIAEoCSKoAQoPQ29ubmVjdFJlc3BvbnNlEiwKB3dlbGNvbWUYASABKAsyGS5oZWxsb3dheS5lZGdlLnYxLldlbGNvbWVIABIqCgZ1cGRhdGUYAiABKAsyGC5oZWxsb3dheS5lZGdlLnYxLlVwZGF0ZUgAEjAKB3JlcXVlc3QYAyABKAsyHS5oZWxsb3dheS5lZGdlLnYxLkVkZ2VSZXF1ZXN0SABCCQoHbWVzc2FnZSJJCgtFZGdlUmVxdWVzdBIKCgJpZBgBIAEoCRIkCgNjdXQYAiABKAsyFS5oZWxsb3dheS5lZGdlLnYxLkN1dEgAQggKBmFjdGlvbiIYCgNDdXQSEQoJcm91dGVfdWlkGAEgASgJIj8KDVJlcXVlc3RSZXN1bHQSCgoCaWQYASABKAkSDQoFZXJyb3IYAiABKAkSEwoLY29ubmVjdGlvbnMYAyABKAQihQEKB1dlbGNvbWUSFAoMaW5zdGFsbGF0aW9uGAEgASgJEg8KB3Bvb2xfaWQYAiABKAkSDAoEcG9vbBgDIAEoCRIRCgllZGdlX25hbWUYBCABKAkSFgoOc2VydmVyX3RpbWVfbXMYBSABKAQSGgoScmVwb3J0X2ludGVydmFsX21zGAYgASgNItgBCgZVcGRhdGUSJQoCdG8YASABKAsyGS5oZWxsb3dheS5lZGdlLnYxLlZlcnNpb24SGgoNZnJvbV9yZXZpc2lvbhgCIAEoBEgAiAEBEi4KB29iamVjdHMYAyADKAsyHS5oZWxsb3dheS5lZGdlLnYxLlRhYmxlT2JqZWN0EisKCHJlbW92YWxzGAQgAygLMhkuaGVsbG93YXkuZWRnZS52MS5SZW1vdmFsEg4KBmRpZ2VzdBgFIAEoDBIMCgRtb3JlGAYgASgIQhAKDl9mcm9tX3JldmlzaW9uImEKC1RhYmxlT2JqZWN0EioKBGtpbmQYASABKA4yHC5oZWxsb3dheS5lZGdlLnYxLk9iamVjdEtpbmQSCgoCaWQYAiABKAkSDAoEYm9keRgDIAEoDBIMCgRoYXNoGAQgASgMInAKB1JlbW92YWwSKgoEa2luZBgBIAEoDjIcLmhlbGxvd2F5LmVkZ2UudjEuT2JqZWN0S2luZBIKCgJpZBgCIAEoCRItCgVjYXVzZRgDIAEoDjIeLmhlbGxvd2F5LmVkZ2UudjEuUmVtb3ZhbENhdXNlItYBCg1SZXBvcnRSZXF1ZXN0Eg8KB2Jvb3RfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSEAoIc3RhcnRfbXMYAyABKAQSDgoGZW5kX21zGAQgASgEEhAKCGFjY2VwdGVkGAUgASgEEhEKCXVuZGVjaWRlZBgGIAEoBBIuCgZyb3V0ZXMYByADKAsyHi5oZWxsb3dheS5lZGdlLnYxLlJvdXRlVHJhZmZpYxIrCgRsb3N0GAggASgLMh0uaGVsbG93YXkuZWRnZS52MS5Mb3N0UmVwb3J0cyInCgtMb3N0UmVwb3J0cxIMCgRmcm9tGAEgASgEEgoKAnRvGAIgASgEIoICCgxSb3V0ZVRyYWZmaWMSCwoDdWlkGAEgASgJEg4KBm9wZW5lZBgCIAEoBBI6CgZjbG9zZWQYAyADKAsyKi5oZWxsb3dheS5lZGdlLnYxLlJvdXRlVHJhZmZpYy5DbG9zZWRFbnRyeRIQCghyeF9ieXRlcxgEIAEoBBIQCgh0eF9ieXRlcxgFIAEoBBIyCghiYWNrZW5kcxgGIAMoCzIgLmhlbGxvd2F5LmVkZ2UudjEuQmFja2VuZFRyYWZmaWMSEgoKb3Zlcl9saW1pdBgHIAEoBBotCgtDbG9zZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIokBCg5CYWNrZW5kVHJhZmZpYxIPCgdiYWNrZW5kGAEgASgJEhAKCGF0dGVtcHRzGAIgASgEEhAKCGZhaWx1cmVzGAMgASgEEg4KBm9wZW5lZBgEIAEoBBIOCgZjbG9zZWQYBSABKAQSEAoIcnhfYnl0ZXMYBiABKAQSEAoIdHhfYnl0ZXMYByABKAQiQgoOUmVwb3J0UmVzcG9uc2USGAoQYXBwbGllZF9zZXF1ZW5jZRgBIAEoBBIWCg5zZXJ2ZXJfdGltZV9tcxgCIAEoBCp4CgpPYmplY3RLaW5kEhsKF09CSkVDVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRT0JKRUNUX0tJTkRfUk9VVEUQARIXChNPQkpFQ1RfS0lORF9CQVJSSUVSEAISHQoZT0JKRUNUX0tJTkRfUE9PTF9TRVRUSU5HUxADKtMBCgxSZW1vdmFsQ2F1c2USHQoZUkVNT1ZBTF9DQVVTRV9VTlNQRUNJRklFRBAAEhgKFFJFTU9WQUxfQ0FVU0VfREVMRVRFEAESFwoTUkVNT1ZBTF9DQVVTRV9QUlVORRACEhwKGFJFTU9WQUxfQ0FVU0VfU1VTUEVOU0lPThADEhgKFFJFTU9WQUxfQ0FVU0VfRVhQSVJZEAQSGgoWUkVNT1ZBTF9DQVVTRV9ST0xMQkFDSxAFEh0KGVJFTU9WQUxfQ0FVU0VfQ09OU0VRVUVOQ0UQBjL7AQoLRWRnZVNlcnZpY2USSwoGRW5yb2xsEh8uaGVsbG93YXkuZWRnZS52MS5FbnJvbGxSZXF1ZXN0GiAuaGVsbG93YXkuZWRnZS52MS5FbnJvbGxSZXNwb25zZRJSCgdDb25uZWN0EiAuaGVsbG93YXkuZWRnZS52MS5Db25uZWN0UmVxdWVzdBohLmhlbGxvd2F5LmVkZ2UudjEuQ29ubmVjdFJlc3BvbnNlKAEwARJLCgZSZXBvcnQSHy5oZWxsb3dheS5lZGdlLnYxLlJlcG9ydFJlcXVlc3QaIC5oZWxsb3dheS5lZGdlLnYxLlJlcG9ydFJlc3BvbnNlYgZwcm90bzM", [file_helloway_edge_v1_table]);
 
 /**
  * @generated from message helloway.edge.v1.EnrollRequest
@@ -156,6 +158,12 @@ export type ConnectRequest = Message<"helloway.edge.v1.ConnectRequest"> & {
      */
     value: Ack;
     case: "ack";
+  } | {
+    /**
+     * @generated from field: helloway.edge.v1.RequestResult request_result = 3;
+     */
+    value: RequestResult;
+    case: "requestResult";
   } | { case: undefined; value?: undefined };
 };
 
@@ -378,6 +386,14 @@ export type ConnectResponse = Message<"helloway.edge.v1.ConnectResponse"> & {
      */
     value: Update;
     case: "update";
+  } | {
+    /**
+     * Only to edges that announce the feature of what is asked for.
+     *
+     * @generated from field: helloway.edge.v1.EdgeRequest request = 3;
+     */
+    value: EdgeRequest;
+    case: "request";
   } | { case: undefined; value?: undefined };
 };
 
@@ -387,6 +403,89 @@ export type ConnectResponse = Message<"helloway.edge.v1.ConnectResponse"> & {
  */
 export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
   messageDesc(file_helloway_edge_v1_edge, 8);
+
+/**
+ * Something that an administrator or a team wants of this edge now. It may come again after a lost answer: an edge that has
+ * answered an id answers it again without doing it twice.
+ *
+ * @generated from message helloway.edge.v1.EdgeRequest
+ */
+export type EdgeRequest = Message<"helloway.edge.v1.EdgeRequest"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from oneof helloway.edge.v1.EdgeRequest.action
+   */
+  action: {
+    /**
+     * @generated from field: helloway.edge.v1.Cut cut = 2;
+     */
+    value: Cut;
+    case: "cut";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message helloway.edge.v1.EdgeRequest.
+ * Use `create(EdgeRequestSchema)` to create a new message.
+ */
+export const EdgeRequestSchema: GenMessage<EdgeRequest> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_edge, 9);
+
+/**
+ * Ends the established connections of a route, with a flush. Needs the feature "cut".
+ *
+ * @generated from message helloway.edge.v1.Cut
+ */
+export type Cut = Message<"helloway.edge.v1.Cut"> & {
+  /**
+   * @generated from field: string route_uid = 1;
+   */
+  routeUid: string;
+};
+
+/**
+ * Describes the message helloway.edge.v1.Cut.
+ * Use `create(CutSchema)` to create a new message.
+ */
+export const CutSchema: GenMessage<Cut> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_edge, 10);
+
+/**
+ * @generated from message helloway.edge.v1.RequestResult
+ */
+export type RequestResult = Message<"helloway.edge.v1.RequestResult"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Empty: done. Else why not.
+   *
+   * @generated from field: string error = 2;
+   */
+  error: string;
+
+  /**
+   * Of a cut: how many connections.
+   *
+   * @generated from field: uint64 connections = 3;
+   */
+  connections: bigint;
+};
+
+/**
+ * Describes the message helloway.edge.v1.RequestResult.
+ * Use `create(RequestResultSchema)` to create a new message.
+ */
+export const RequestResultSchema: GenMessage<RequestResult> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_edge, 11);
 
 /**
  * @generated from message helloway.edge.v1.Welcome
@@ -432,7 +531,7 @@ export type Welcome = Message<"helloway.edge.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 9);
+  messageDesc(file_helloway_edge_v1_edge, 12);
 
 /**
  * One step of a table, possibly in several messages: the parts of an update follow each other and the last has more = false.
@@ -481,7 +580,7 @@ export type Update = Message<"helloway.edge.v1.Update"> & {
  * Use `create(UpdateSchema)` to create a new message.
  */
 export const UpdateSchema: GenMessage<Update> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 10);
+  messageDesc(file_helloway_edge_v1_edge, 13);
 
 /**
  * @generated from message helloway.edge.v1.TableObject
@@ -519,7 +618,7 @@ export type TableObject = Message<"helloway.edge.v1.TableObject"> & {
  * Use `create(TableObjectSchema)` to create a new message.
  */
 export const TableObjectSchema: GenMessage<TableObject> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 11);
+  messageDesc(file_helloway_edge_v1_edge, 14);
 
 /**
  * @generated from message helloway.edge.v1.Removal
@@ -546,7 +645,7 @@ export type Removal = Message<"helloway.edge.v1.Removal"> & {
  * Use `create(RemovalSchema)` to create a new message.
  */
 export const RemovalSchema: GenMessage<Removal> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 12);
+  messageDesc(file_helloway_edge_v1_edge, 15);
 
 /**
  * @generated from message helloway.edge.v1.ReportRequest
@@ -607,7 +706,7 @@ export type ReportRequest = Message<"helloway.edge.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export const ReportRequestSchema: GenMessage<ReportRequest> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 13);
+  messageDesc(file_helloway_edge_v1_edge, 16);
 
 /**
  * Reports of a boot that its edge has no more.
@@ -631,7 +730,7 @@ export type LostReports = Message<"helloway.edge.v1.LostReports"> & {
  * Use `create(LostReportsSchema)` to create a new message.
  */
 export const LostReportsSchema: GenMessage<LostReports> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 14);
+  messageDesc(file_helloway_edge_v1_edge, 17);
 
 /**
  * What happened at one route since the last report. "-" is the uid of refusals without a route.
@@ -672,6 +771,13 @@ export type RouteTraffic = Message<"helloway.edge.v1.RouteTraffic"> & {
    * @generated from field: repeated helloway.edge.v1.BackendTraffic backends = 6;
    */
   backends: BackendTraffic[];
+
+  /**
+   * Connections that a limit in the mode OBSERVE would have refused.
+   *
+   * @generated from field: uint64 over_limit = 7;
+   */
+  overLimit: bigint;
 };
 
 /**
@@ -679,7 +785,7 @@ export type RouteTraffic = Message<"helloway.edge.v1.RouteTraffic"> & {
  * Use `create(RouteTrafficSchema)` to create a new message.
  */
 export const RouteTrafficSchema: GenMessage<RouteTraffic> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 15);
+  messageDesc(file_helloway_edge_v1_edge, 18);
 
 /**
  * @generated from message helloway.edge.v1.BackendTraffic
@@ -732,7 +838,7 @@ export type BackendTraffic = Message<"helloway.edge.v1.BackendTraffic"> & {
  * Use `create(BackendTrafficSchema)` to create a new message.
  */
 export const BackendTrafficSchema: GenMessage<BackendTraffic> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 16);
+  messageDesc(file_helloway_edge_v1_edge, 19);
 
 /**
  * @generated from message helloway.edge.v1.ReportResponse
@@ -756,7 +862,7 @@ export type ReportResponse = Message<"helloway.edge.v1.ReportResponse"> & {
  * Use `create(ReportResponseSchema)` to create a new message.
  */
 export const ReportResponseSchema: GenMessage<ReportResponse> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_edge, 17);
+  messageDesc(file_helloway_edge_v1_edge, 20);
 
 /**
  * @generated from enum helloway.edge.v1.ObjectKind

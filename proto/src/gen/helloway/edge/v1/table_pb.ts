@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helloway/edge/v1/table.proto.
  */
 export const file_helloway_edge_v1_table: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZWxsb3dheS9lZGdlL3YxL3RhYmxlLnByb3RvEhBoZWxsb3dheS5lZGdlLnYxIpgCCgVSb3V0ZRILCgN1aWQYASABKAkSDAoEdGVhbRgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWhvc3RuYW1lcxgEIAMoCRI3Cg53aWxkY2FyZF9kZXB0aBgFIAEoDjIfLmhlbGxvd2F5LmVkZ2UudjEuV2lsZGNhcmREZXB0aBIrCghiYWNrZW5kcxgGIAMoCzIZLmhlbGxvd2F5LmVkZ2UudjEuQmFja2VuZBIsCgh0aW1lb3V0cxgHIAEoCzIaLmhlbGxvd2F5LmVkZ2UudjEuVGltZW91dHMSEAoIcmVxdWlyZXMYCCADKAkSLQoJb25fcmVqZWN0GAkgASgOMhouaGVsbG93YXkuZWRnZS52MS5PblJlamVjdCJHCgdCYWNrZW5kEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIOCgZ3ZWlnaHQYAyABKA0SEAoIcHJpb3JpdHkYBCABKA0ikQEKCFRpbWVvdXRzEhIKCmNvbm5lY3RfbXMYASABKA0SDwoHaWRsZV9tcxgCIAEoDRIWCg5oYWxmX2Nsb3NlZF9tcxgDIAEoDRIWCg53cml0ZV9zdGFsbF9tcxgEIAEoDRIcCg9tYXhfZHVyYXRpb25fbXMYBSABKA1IAIgBAUISChBfbWF4X2R1cmF0aW9uX21zIjcKB0JhcnJpZXISDAoEbmFtZRgBIAEoCRIMCgR0cmVlGAIgASgIEhAKCHJlcXVpcmVzGAMgAygJIrsCCgxQb29sU2V0dGluZ3MSLgoFaGVsbG8YASABKAsyHy5oZWxsb3dheS5lZGdlLnYxLkhlbGxvU2V0dGluZ3MSJwoGbm9fc25pGAIgASgLMhcuaGVsbG93YXkuZWRnZS52MS5Sb3V0ZRIqCgl1bm1hdGNoZWQYAyABKAsyFy5oZWxsb3dheS5lZGdlLnYxLlJvdXRlEi8KBmdyYW50cxgEIAEoCzIfLmhlbGxvd2F5LmVkZ2UudjEuQWRkcmVzc0dyYW50cxIWCg5uYXQ2NF9wcmVmaXhlcxgFIAMoCRIyChByZXNlcnZlZF9zb2NrZXRzGAYgAygLMhguaGVsbG93YXkuZWRnZS52MS5Tb2NrZXQSFwoPZmxlZXRfYWRkcmVzc2VzGAcgAygJEhAKCHJlcXVpcmVzGAggAygJIjYKDUhlbGxvU2V0dGluZ3MSEgoKdGltZW91dF9tcxgBIAEoDRIRCglieXRlc19tYXgYAiABKA0iyQEKDUFkZHJlc3NHcmFudHMSLwoHZGVmYXVsdBgBIAEoCzIeLmhlbGxvd2F5LmVkZ2UudjEuQWRkcmVzc0dyYW50EjkKBXRlYW1zGAIgAygLMiouaGVsbG93YXkuZWRnZS52MS5BZGRyZXNzR3JhbnRzLlRlYW1zRW50cnkaTAoKVGVhbXNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5oZWxsb3dheS5lZGdlLnYxLkFkZHJlc3NHcmFudDoCOAEiSQoMQWRkcmVzc0dyYW50Eg0KBWNpZHJzGAEgAygJEioKBXBvcnRzGAIgAygLMhsuaGVsbG93YXkuZWRnZS52MS5Qb3J0UmFuZ2UiJQoJUG9ydFJhbmdlEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0iJwoGU29ja2V0Eg8KB2FkZHJlc3MYASABKAkSDAoEcG9ydBgCIAEoDSpfCg1XaWxkY2FyZERlcHRoEh4KGldJTERDQVJEX0RFUFRIX1VOU1BFQ0lGSUVEEAASFgoSV0lMRENBUkRfREVQVEhfQU5ZEAESFgoSV0lMRENBUkRfREVQVEhfT05FEAIqTQoIT25SZWplY3QSGQoVT05fUkVKRUNUX1VOU1BFQ0lGSUVEEAASEgoOT05fUkVKRUNUX0tFRVAQARISCg5PTl9SRUpFQ1RfRFJPUBACYgZwcm90bzM");
+  fileDesc("ChxoZWxsb3dheS9lZGdlL3YxL3RhYmxlLnByb3RvEhBoZWxsb3dheS5lZGdlLnYxIqkECgVSb3V0ZRILCgN1aWQYASABKAkSDAoEdGVhbRgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWhvc3RuYW1lcxgEIAMoCRI3Cg53aWxkY2FyZF9kZXB0aBgFIAEoDjIfLmhlbGxvd2F5LmVkZ2UudjEuV2lsZGNhcmREZXB0aBIrCghiYWNrZW5kcxgGIAMoCzIZLmhlbGxvd2F5LmVkZ2UudjEuQmFja2VuZBIsCgh0aW1lb3V0cxgHIAEoCzIaLmhlbGxvd2F5LmVkZ2UudjEuVGltZW91dHMSEAoIcmVxdWlyZXMYCCADKAkSLQoJb25fcmVqZWN0GAkgASgOMhouaGVsbG93YXkuZWRnZS52MS5PblJlamVjdBImCgVtYXRjaBgKIAEoCzIXLmhlbGxvd2F5LmVkZ2UudjEuTWF0Y2gSKgoHYmFsYW5jZRgLIAEoDjIZLmhlbGxvd2F5LmVkZ2UudjEuQmFsYW5jZRI3Cg5wcm94eV9wcm90b2NvbBgMIAEoDjIfLmhlbGxvd2F5LmVkZ2UudjEuUHJveHlQcm90b2NvbBIuCgpwcm94eV90bHZzGA0gAygOMhouaGVsbG93YXkuZWRnZS52MS5Qcm94eVRsdhIoCgZsaW1pdHMYDiABKAsyGC5oZWxsb3dheS5lZGdlLnYxLkxpbWl0cxIoCgZhY2Nlc3MYDyABKAsyGC5oZWxsb3dheS5lZGdlLnYxLkFjY2VzcyI+CgVNYXRjaBIMCgRhbHBuGAEgAygMEhQKDHNvdXJjZV9jaWRycxgCIAMoCRIRCgljb3VudHJpZXMYAyADKAkixwIKBkxpbWl0cxIYCgtjb25uZWN0aW9ucxgBIAEoDUgAiAEBEiMKFmNvbm5lY3Rpb25zX3Blcl9zb3VyY2UYAiABKA1IAYgBARIbCg5uZXdfcGVyX3NlY29uZBgDIAEoDUgCiAEBEiYKGW5ld19wZXJfc2Vjb25kX3Blcl9zb3VyY2UYBCABKA1IA4gBARIdChBieXRlc19wZXJfc2Vjb25kGAUgASgESASIAQESKQoEbW9kZRgGIAEoDjIbLmhlbGxvd2F5LmVkZ2UudjEuTGltaXRNb2RlQg4KDF9jb25uZWN0aW9uc0IZChdfY29ubmVjdGlvbnNfcGVyX3NvdXJjZUIRCg9fbmV3X3Blcl9zZWNvbmRCHAoaX25ld19wZXJfc2Vjb25kX3Blcl9zb3VyY2VCEwoRX2J5dGVzX3Blcl9zZWNvbmQibwoGQWNjZXNzEg0KBWFsbG93GAEgAygJEgwKBGRlbnkYAiADKAkSFwoPYWxsb3dfY291bnRyaWVzGAMgAygJEhYKDmRlbnlfY291bnRyaWVzGAQgAygJEhcKD21pbl90bHNfdmVyc2lvbhgFIAEoDSJHCgdCYWNrZW5kEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIOCgZ3ZWlnaHQYAyABKA0SEAoIcHJpb3JpdHkYBCABKA0ikQEKCFRpbWVvdXRzEhIKCmNvbm5lY3RfbXMYASABKA0SDwoHaWRsZV9tcxgCIAEoDRIWCg5oYWxmX2Nsb3NlZF9tcxgDIAEoDRIWCg53cml0ZV9zdGFsbF9tcxgEIAEoDRIcCg9tYXhfZHVyYXRpb25fbXMYBSABKA1IAIgBAUISChBfbWF4X2R1cmF0aW9uX21zIjcKB0JhcnJpZXISDAoEbmFtZRgBIAEoCRIMCgR0cmVlGAIgASgIEhAKCHJlcXVpcmVzGAMgAygJIrsCCgxQb29sU2V0dGluZ3MSLgoFaGVsbG8YASABKAsyHy5oZWxsb3dheS5lZGdlLnYxLkhlbGxvU2V0dGluZ3MSJwoGbm9fc25pGAIgASgLMhcuaGVsbG93YXkuZWRnZS52MS5Sb3V0ZRIqCgl1bm1hdGNoZWQYAyABKAsyFy5oZWxsb3dheS5lZGdlLnYxLlJvdXRlEi8KBmdyYW50cxgEIAEoCzIfLmhlbGxvd2F5LmVkZ2UudjEuQWRkcmVzc0dyYW50cxIWCg5uYXQ2NF9wcmVmaXhlcxgFIAMoCRIyChByZXNlcnZlZF9zb2NrZXRzGAYgAygLMhguaGVsbG93YXkuZWRnZS52MS5Tb2NrZXQSFwoPZmxlZXRfYWRkcmVzc2VzGAcgAygJEhAKCHJlcXVpcmVzGAggAygJIjYKDUhlbGxvU2V0dGluZ3MSEgoKdGltZW91dF9tcxgBIAEoDRIRCglieXRlc19tYXgYAiABKA0iyQEKDUFkZHJlc3NHcmFudHMSLwoHZGVmYXVsdBgBIAEoCzIeLmhlbGxvd2F5LmVkZ2UudjEuQWRkcmVzc0dyYW50EjkKBXRlYW1zGAIgAygLMiouaGVsbG93YXkuZWRnZS52MS5BZGRyZXNzR3JhbnRzLlRlYW1zRW50cnkaTAoKVGVhbXNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5oZWxsb3dheS5lZGdlLnYxLkFkZHJlc3NHcmFudDoCOAEiSQoMQWRkcmVzc0dyYW50Eg0KBWNpZHJzGAEgAygJEioKBXBvcnRzGAIgAygLMhsuaGVsbG93YXkuZWRnZS52MS5Qb3J0UmFuZ2UiJQoJUG9ydFJhbmdlEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0iJwoGU29ja2V0Eg8KB2FkZHJlc3MYASABKAkSDAoEcG9ydBgCIAEoDSqHAQoHQmFsYW5jZRIXChNCQUxBTkNFX1VOU1BFQ0lGSUVEEAASFwoTQkFMQU5DRV9ST1VORF9ST0JJThABEh0KGUJBTEFOQ0VfTEVBU1RfQ09OTkVDVElPTlMQAhISCg5CQUxBTkNFX1JBTkRPTRADEhcKE0JBTEFOQ0VfU09VUkNFX0hBU0gQBCp2Cg1Qcm94eVByb3RvY29sEh4KGlBST1hZX1BST1RPQ09MX1VOU1BFQ0lGSUVEEAASFwoTUFJPWFlfUFJPVE9DT0xfTk9ORRABEhUKEVBST1hZX1BST1RPQ09MX1YxEAISFQoRUFJPWFlfUFJPVE9DT0xfVjIQAyp/CghQcm94eVRsdhIZChVQUk9YWV9UTFZfVU5TUEVDSUZJRUQQABIXChNQUk9YWV9UTFZfQVVUSE9SSVRZEAESEgoOUFJPWFlfVExWX0FMUE4QAhIXChNQUk9YWV9UTFZfVU5JUVVFX0lEEAMSEgoOUFJPWFlfVExWX0VER0UQBCpXCglMaW1pdE1vZGUSGgoWTElNSVRfTU9ERV9VTlNQRUNJRklFRBAAEhYKEkxJTUlUX01PREVfRU5GT1JDRRABEhYKEkxJTUlUX01PREVfT0JTRVJWRRACKl8KDVdpbGRjYXJkRGVwdGgSHgoaV0lMRENBUkRfREVQVEhfVU5TUEVDSUZJRUQQABIWChJXSUxEQ0FSRF9ERVBUSF9BTlkQARIWChJXSUxEQ0FSRF9ERVBUSF9PTkUQAipNCghPblJlamVjdBIZChVPTl9SRUpFQ1RfVU5TUEVDSUZJRUQQABISCg5PTl9SRUpFQ1RfS0VFUBABEhIKDk9OX1JFSkVDVF9EUk9QEAJiBnByb3RvMw");
 
 /**
  * A route: hostnames to backends. Also the body of the pool's defaults (PoolSettings), then without hostnames.
@@ -72,6 +72,44 @@ export type Route = Message<"helloway.edge.v1.Route"> & {
    * @generated from field: helloway.edge.v1.OnReject on_reject = 9;
    */
   onReject: OnReject;
+
+  /**
+   * Absent: no criteria.
+   *
+   * @generated from field: helloway.edge.v1.Match match = 10;
+   */
+  match?: Match | undefined;
+
+  /**
+   * @generated from field: helloway.edge.v1.Balance balance = 11;
+   */
+  balance: Balance;
+
+  /**
+   * @generated from field: helloway.edge.v1.ProxyProtocol proxy_protocol = 12;
+   */
+  proxyProtocol: ProxyProtocol;
+
+  /**
+   * Of a PROXY header of version 2; each at most once.
+   *
+   * @generated from field: repeated helloway.edge.v1.ProxyTlv proxy_tlvs = 13;
+   */
+  proxyTlvs: ProxyTlv[];
+
+  /**
+   * Absent: no limits.
+   *
+   * @generated from field: helloway.edge.v1.Limits limits = 14;
+   */
+  limits?: Limits | undefined;
+
+  /**
+   * Absent: everybody.
+   *
+   * @generated from field: helloway.edge.v1.Access access = 15;
+   */
+  access?: Access | undefined;
 };
 
 /**
@@ -80,6 +118,133 @@ export type Route = Message<"helloway.edge.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_helloway_edge_v1_table, 0);
+
+/**
+ * Criteria of a route; all that are given must hold. A route with criteria requires the feature "match".
+ *
+ * @generated from message helloway.edge.v1.Match
+ */
+export type Match = Message<"helloway.edge.v1.Match"> & {
+  /**
+   * Any of these protocols is offered. 1 to 255 bytes each, sorted.
+   *
+   * @generated from field: repeated bytes alpn = 1;
+   */
+  alpn: Uint8Array[];
+
+  /**
+   * The client's address is in one of these CIDRs; canonical, disjoint, sorted.
+   *
+   * @generated from field: repeated string source_cidrs = 2;
+   */
+  sourceCidrs: string[];
+
+  /**
+   * ISO 3166-1 alpha-2, upper case, sorted. Needs a country database on the edge.
+   *
+   * @generated from field: repeated string countries = 3;
+   */
+  countries: string[];
+};
+
+/**
+ * Describes the message helloway.edge.v1.Match.
+ * Use `create(MatchSchema)` to create a new message.
+ */
+export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_table, 1);
+
+/**
+ * Per edge, over all its workers. A source is an IPv4 address or the /64 of an IPv6 one. Requires the feature "limits".
+ *
+ * @generated from message helloway.edge.v1.Limits
+ */
+export type Limits = Message<"helloway.edge.v1.Limits"> & {
+  /**
+   * @generated from field: optional uint32 connections = 1;
+   */
+  connections?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 connections_per_source = 2;
+   */
+  connectionsPerSource?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 new_per_second = 3;
+   */
+  newPerSecond?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 new_per_second_per_source = 4;
+   */
+  newPerSecondPerSource?: number | undefined;
+
+  /**
+   * Of each connection, each way.
+   *
+   * @generated from field: optional uint64 bytes_per_second = 5;
+   */
+  bytesPerSecond?: bigint | undefined;
+
+  /**
+   * @generated from field: helloway.edge.v1.LimitMode mode = 6;
+   */
+  mode: LimitMode;
+};
+
+/**
+ * Describes the message helloway.edge.v1.Limits.
+ * Use `create(LimitsSchema)` to create a new message.
+ */
+export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_table, 2);
+
+/**
+ * Who may connect: denied if deny or deny_countries holds; else, if allow or allow_countries is not empty, admitted only if one of
+ * them holds. Requires the feature "access".
+ *
+ * @generated from message helloway.edge.v1.Access
+ */
+export type Access = Message<"helloway.edge.v1.Access"> & {
+  /**
+   * CIDRs, canonical.
+   *
+   * @generated from field: repeated string allow = 1;
+   */
+  allow: string[];
+
+  /**
+   * @generated from field: repeated string deny = 2;
+   */
+  deny: string[];
+
+  /**
+   * ISO 3166-1 alpha-2, upper case. Need a country database on the edge; an unknown country matches nothing.
+   *
+   * @generated from field: repeated string allow_countries = 3;
+   */
+  allowCountries: string[];
+
+  /**
+   * @generated from field: repeated string deny_countries = 4;
+   */
+  denyCountries: string[];
+
+  /**
+   * The highest version that the client offers must be at least this: 0x0301 to 0x0304; 0: any.
+   *
+   * @generated from field: uint32 min_tls_version = 5;
+   */
+  minTlsVersion: number;
+};
+
+/**
+ * Describes the message helloway.edge.v1.Access.
+ * Use `create(AccessSchema)` to create a new message.
+ */
+export const AccessSchema: GenMessage<Access> = /*@__PURE__*/
+  messageDesc(file_helloway_edge_v1_table, 3);
 
 /**
  * @generated from message helloway.edge.v1.Backend
@@ -119,7 +284,7 @@ export type Backend = Message<"helloway.edge.v1.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 1);
+  messageDesc(file_helloway_edge_v1_table, 4);
 
 /**
  * All in milliseconds. 0 is not a value: absent fields take the defaults that the control plane always fills in.
@@ -160,7 +325,7 @@ export type Timeouts = Message<"helloway.edge.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 2);
+  messageDesc(file_helloway_edge_v1_table, 5);
 
 /**
  * A name, or a name and all below it, that no wildcard above it and no default may serve.
@@ -193,7 +358,7 @@ export type Barrier = Message<"helloway.edge.v1.Barrier"> & {
  * Use `create(BarrierSchema)` to create a new message.
  */
 export const BarrierSchema: GenMessage<Barrier> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 3);
+  messageDesc(file_helloway_edge_v1_table, 6);
 
 /**
  * The settings of a pool; every table has exactly one.
@@ -255,7 +420,7 @@ export type PoolSettings = Message<"helloway.edge.v1.PoolSettings"> & {
  * Use `create(PoolSettingsSchema)` to create a new message.
  */
 export const PoolSettingsSchema: GenMessage<PoolSettings> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 4);
+  messageDesc(file_helloway_edge_v1_table, 7);
 
 /**
  * @generated from message helloway.edge.v1.HelloSettings
@@ -279,7 +444,7 @@ export type HelloSettings = Message<"helloway.edge.v1.HelloSettings"> & {
  * Use `create(HelloSettingsSchema)` to create a new message.
  */
 export const HelloSettingsSchema: GenMessage<HelloSettings> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 5);
+  messageDesc(file_helloway_edge_v1_table, 8);
 
 /**
  * @generated from message helloway.edge.v1.AddressGrants
@@ -303,7 +468,7 @@ export type AddressGrants = Message<"helloway.edge.v1.AddressGrants"> & {
  * Use `create(AddressGrantsSchema)` to create a new message.
  */
 export const AddressGrantsSchema: GenMessage<AddressGrants> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 6);
+  messageDesc(file_helloway_edge_v1_table, 9);
 
 /**
  * @generated from message helloway.edge.v1.AddressGrant
@@ -327,7 +492,7 @@ export type AddressGrant = Message<"helloway.edge.v1.AddressGrant"> & {
  * Use `create(AddressGrantSchema)` to create a new message.
  */
 export const AddressGrantSchema: GenMessage<AddressGrant> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 7);
+  messageDesc(file_helloway_edge_v1_table, 10);
 
 /**
  * @generated from message helloway.edge.v1.PortRange
@@ -349,7 +514,7 @@ export type PortRange = Message<"helloway.edge.v1.PortRange"> & {
  * Use `create(PortRangeSchema)` to create a new message.
  */
 export const PortRangeSchema: GenMessage<PortRange> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 8);
+  messageDesc(file_helloway_edge_v1_table, 11);
 
 /**
  * @generated from message helloway.edge.v1.Socket
@@ -373,7 +538,186 @@ export type Socket = Message<"helloway.edge.v1.Socket"> & {
  * Use `create(SocketSchema)` to create a new message.
  */
 export const SocketSchema: GenMessage<Socket> = /*@__PURE__*/
-  messageDesc(file_helloway_edge_v1_table, 9);
+  messageDesc(file_helloway_edge_v1_table, 12);
+
+/**
+ * How a backend is chosen among those of one priority. Anything but ROUND_ROBIN requires the feature "balance".
+ *
+ * @generated from enum helloway.edge.v1.Balance
+ */
+export const Balance = {
+  /**
+   * As ROUND_ROBIN.
+   *
+   * @generated from enum value: BALANCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: BALANCE_ROUND_ROBIN = 1;
+   */
+  ROUND_ROBIN: 1,
+
+  /**
+   * Fewest connections in relation to the weight.
+   *
+   * @generated from enum value: BALANCE_LEAST_CONNECTIONS = 2;
+   */
+  LEAST_CONNECTIONS: 2,
+
+  /**
+   * The less loaded of two drawn by weight.
+   *
+   * @generated from enum value: BALANCE_RANDOM = 3;
+   */
+  RANDOM: 3,
+
+  /**
+   * By the client's address (IPv6: its /64), consistently.
+   *
+   * @generated from enum value: BALANCE_SOURCE_HASH = 4;
+   */
+  SOURCE_HASH: 4,
+} as const;
+
+/**
+ * How a backend is chosen among those of one priority. Anything but ROUND_ROBIN requires the feature "balance".
+ *
+ * @generated from enum helloway.edge.v1.Balance
+ */
+export type Balance = (typeof Balance)[keyof typeof Balance] | UnknownEnum;
+
+/**
+ * Describes the enum helloway.edge.v1.Balance.
+ */
+export const BalanceSchema: GenEnum<Balance> = /*@__PURE__*/
+  enumDesc(file_helloway_edge_v1_table, 0);
+
+/**
+ * The PROXY header that precedes the hello towards the backend. V1 and V2 require the feature "proxyProtocol".
+ *
+ * @generated from enum helloway.edge.v1.ProxyProtocol
+ */
+export const ProxyProtocol = {
+  /**
+   * As NONE.
+   *
+   * @generated from enum value: PROXY_PROTOCOL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: PROXY_PROTOCOL_NONE = 1;
+   */
+  NONE: 1,
+
+  /**
+   * @generated from enum value: PROXY_PROTOCOL_V1 = 2;
+   */
+  V1: 2,
+
+  /**
+   * @generated from enum value: PROXY_PROTOCOL_V2 = 3;
+   */
+  V2: 3,
+} as const;
+
+/**
+ * The PROXY header that precedes the hello towards the backend. V1 and V2 require the feature "proxyProtocol".
+ *
+ * @generated from enum helloway.edge.v1.ProxyProtocol
+ */
+export type ProxyProtocol = (typeof ProxyProtocol)[keyof typeof ProxyProtocol] | UnknownEnum;
+
+/**
+ * Describes the enum helloway.edge.v1.ProxyProtocol.
+ */
+export const ProxyProtocolSchema: GenEnum<ProxyProtocol> = /*@__PURE__*/
+  enumDesc(file_helloway_edge_v1_table, 1);
+
+/**
+ * @generated from enum helloway.edge.v1.ProxyTlv
+ */
+export const ProxyTlv = {
+  /**
+   * @generated from enum value: PROXY_TLV_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * PP2_TYPE_AUTHORITY: the server name as received.
+   *
+   * @generated from enum value: PROXY_TLV_AUTHORITY = 1;
+   */
+  AUTHORITY: 1,
+
+  /**
+   * PP2_TYPE_ALPN: the offered protocols, each behind its length, as in the hello.
+   *
+   * @generated from enum value: PROXY_TLV_ALPN = 2;
+   */
+  ALPN: 2,
+
+  /**
+   * PP2_TYPE_UNIQUE_ID: the connection's id in the access log.
+   *
+   * @generated from enum value: PROXY_TLV_UNIQUE_ID = 3;
+   */
+  UNIQUE_ID: 3,
+
+  /**
+   * Type 0xE4: sub-type 1, then the edge's name.
+   *
+   * @generated from enum value: PROXY_TLV_EDGE = 4;
+   */
+  EDGE: 4,
+} as const;
+
+/**
+ * @generated from enum helloway.edge.v1.ProxyTlv
+ */
+export type ProxyTlv = (typeof ProxyTlv)[keyof typeof ProxyTlv] | UnknownEnum;
+
+/**
+ * Describes the enum helloway.edge.v1.ProxyTlv.
+ */
+export const ProxyTlvSchema: GenEnum<ProxyTlv> = /*@__PURE__*/
+  enumDesc(file_helloway_edge_v1_table, 2);
+
+/**
+ * @generated from enum helloway.edge.v1.LimitMode
+ */
+export const LimitMode = {
+  /**
+   * @generated from enum value: LIMIT_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * What is over a limit is refused, or slowed down.
+   *
+   * @generated from enum value: LIMIT_MODE_ENFORCE = 1;
+   */
+  ENFORCE: 1,
+
+  /**
+   * It is only counted.
+   *
+   * @generated from enum value: LIMIT_MODE_OBSERVE = 2;
+   */
+  OBSERVE: 2,
+} as const;
+
+/**
+ * @generated from enum helloway.edge.v1.LimitMode
+ */
+export type LimitMode = (typeof LimitMode)[keyof typeof LimitMode] | UnknownEnum;
+
+/**
+ * Describes the enum helloway.edge.v1.LimitMode.
+ */
+export const LimitModeSchema: GenEnum<LimitMode> = /*@__PURE__*/
+  enumDesc(file_helloway_edge_v1_table, 3);
 
 /**
  * @generated from enum helloway.edge.v1.WildcardDepth
@@ -408,7 +752,7 @@ export type WildcardDepth = (typeof WildcardDepth)[keyof typeof WildcardDepth] |
  * Describes the enum helloway.edge.v1.WildcardDepth.
  */
 export const WildcardDepthSchema: GenEnum<WildcardDepth> = /*@__PURE__*/
-  enumDesc(file_helloway_edge_v1_table, 0);
+  enumDesc(file_helloway_edge_v1_table, 4);
 
 /**
  * What an edge does with a refused edit of a route.
@@ -447,5 +791,5 @@ export type OnReject = (typeof OnReject)[keyof typeof OnReject] | UnknownEnum;
  * Describes the enum helloway.edge.v1.OnReject.
  */
 export const OnRejectSchema: GenEnum<OnReject> = /*@__PURE__*/
-  enumDesc(file_helloway_edge_v1_table, 1);
+  enumDesc(file_helloway_edge_v1_table, 5);
 
