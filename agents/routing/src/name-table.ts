@@ -9,10 +9,10 @@
 // - lookup() does not allocate but for the suffixes it asks for, and asks only at depths where the table has a wildcard.
 
 export interface RouteNames {
-  uid: string;
+  readonly uid: string;
   /** Canonical; a wildcard is "*." and a canonical name. */
-  hostnames: readonly string[];
-  wildcardDepth: "any" | "one";
+  readonly hostnames: readonly string[];
+  readonly wildcardDepth: "any" | "one";
 }
 
 export interface BarrierNames {
