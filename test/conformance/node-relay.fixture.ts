@@ -6,6 +6,9 @@ import { routeObject, settingsObject } from "../harness/table-objects.ts";
 const silent = (): void => undefined;
 const relay = await createRelay({
   listen: [{ address: "127.0.0.1", port: 0 }],
+  workers: Number(process.argv[3] ?? 1),
+  proxyTrusted: [],
+  geoDatabase: null,
   ownSockets: [],
   edgeName: "edge",
   bootId: "boot",

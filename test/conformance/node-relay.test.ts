@@ -1,5 +1,6 @@
-// The engine that runs in the agent's own process, through the suite that every engine must pass.
+// The engine of the agent, through the suite that every engine must pass: with one worker and with four.
 import { createRelay } from "@helloway/edge/relay/create-relay";
+import { describe } from "vitest";
 import { defineDialling } from "./suite/dialling.ts";
 import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
@@ -10,4 +11,8 @@ import { defineVectors } from "./suite/vectors.ts";
 
 const suite = [defineVectors, defineForwarding, defineTls, defineTables, defineDialling, defineRefusals, defineEnding];
 
-for (const define of suite) define(createRelay);
+for (const workers of [1, 4]) {
+  describe(`with ${workers === 1 ? "one worker" : `${workers} workers`}`, () => {
+    for (const define of suite) define((options) => createRelay({ ...options, workers }));
+  });
+}

@@ -1,9 +1,10 @@
-import { hostname } from "node:os";
-import { parseAddress } from "@helloway/routing/address";
+import { availableParallelism, hostname } from "node:os";
+import { formatCidr, parseAddress, parseCidr } from "@helloway/routing/address";
 import { readEnvironment } from "@helloway/runtime/environment";
 import {
   type SocketAddress,
   duration,
+  integer,
   logFormat,
   logLevel,
   secret,
@@ -14,12 +15,18 @@ import { z } from "zod";
 import { edgeNameOfHost, isEdgeName } from "./control/edge-name.ts";
 import { formatSocketAddress } from "./control/format-socket-address.ts";
 import { hasIpv6, isReachable } from "./control/own-addresses.ts";
-import type { ListenerAddress } from "./relay/relay.ts";
+import { parseListener, passedDescriptors } from "./listener-specs.ts";
+import type { ListenerAddress, ListenerSpec } from "./relay/relay.ts";
 
 export interface AgentConfig {
   /** As given; not made yet. */
   dataDirectory: string;
-  listen: readonly ListenerAddress[];
+  listen: readonly ListenerSpec[];
+  workers: number;
+  /** CIDRs that may send PROXY headers. */
+  proxyTrusted: readonly string[];
+  /** Path of a country database; null: none. */
+  geoDatabase: string | null;
   /** Public addresses to report; null: those of the listeners. */
   addresses: readonly string[] | null;
   admin: ListenerAddress;
@@ -45,31 +52,22 @@ function toListener(socket: SocketAddress, context: z.RefinementCtx): ListenerAd
   return { address: address.text, port: socket.port };
 }
 
-/** What a later agent does; saying it today would be a promise. */
-function notSupportedYet(what: string) {
-  return z
-    .string()
-    .refine(() => false, `${what} is not supported yet: leave it unset`)
-    .optional();
-}
+/** Each with what may follow it (listener-specs.ts); resolved once the whole environment is at hand. */
+const listen = z.string().transform((text) => text.split(",").map((part) => part.trim()));
 
-const listen = z.string().transform((text, context): ListenerAddress[] =>
-  text.split(",").map((piece) => {
-    const part = piece.trim();
-    const unsupported = unsupportedListener(part);
-    const socket = unsupported === null ? socketAddress.safeParse(part) : null;
-    if (socket?.success === true) return toListener(socket.data, context);
-    const messages = socket === null ? [`${part}: ${unsupported}`] : socket.error.issues.map((issue) => issue.message);
-    for (const message of messages) context.addIssue({ code: "custom", message });
+/** More than any machine has cores; each has a table of its own. */
+const WORKERS_MAX = 64;
+
+const networks = z.string().transform((text, context): string[] =>
+  text.split(",").map((part) => {
+    const address = parseAddress(part.trim());
+    const cidr = parseCidr(address === null ? part.trim() : `${address.text}/${address.bytes.length * 8}`);
+    if (cidr !== null) return formatCidr(cidr);
+    const message = `${JSON.stringify(part.trim())} must be a network or an address, for example 10.0.0.0/8 or 192.0.2.7`;
+    context.addIssue({ code: "custom", message });
     return z.NEVER;
   }),
 );
-
-function unsupportedListener(part: string): string | null {
-  if (part.startsWith("fd:")) return "sockets passed by a supervisor are not supported yet";
-  if (part.includes("+")) return "the PROXY protocol on a listener is not supported yet";
-  return null;
-}
 
 const addresses = z.string().transform((text, context): string[] =>
   text.split(",").map((part) => {
@@ -84,52 +82,67 @@ const addresses = z.string().transform((text, context): string[] =>
   }),
 );
 
-const environment = z
-  .object({
-    HELLOWAY_DATA_DIR: z.string().prefault(".helloway"),
-    HELLOWAY_EDGE_LISTEN: listen.optional(),
-    HELLOWAY_EDGE_ADDRESSES: addresses.optional(),
-    HELLOWAY_EDGE_ADMIN: socketAddress.transform(toListener).prefault("127.0.0.1:9443"),
-    HELLOWAY_EDGE_PROXY_TRUSTED: notSupportedYet("the PROXY protocol on listeners"),
-    HELLOWAY_CONTROL_ADDRESS: socketAddress.optional(),
-    HELLOWAY_JOIN_TOKEN: secret.optional(),
-    HELLOWAY_JOIN_TOKEN_FILE: z.string().optional(),
-    HELLOWAY_EDGE_NAME: z
-      .string()
-      .refine(isEdgeName, "must be 1 to 253 of a-z, 0-9, hyphen and dot, with a letter or digit at either end")
-      .optional(),
-    HELLOWAY_DRAIN_TIMEOUT: duration.prefault("5m"),
-    HELLOWAY_DNS_SERVERS: socketAddressList
-      .transform((sockets, context) => sockets.map((socket) => toListener(socket, context)))
-      .transform((servers) => servers.map(({ address, port }) => formatSocketAddress({ host: address, port })))
-      .optional(),
-    HELLOWAY_WORKERS: z
-      .string()
-      .refine((text) => text === "1", "more than one relay worker is not supported yet: set it to 1 or leave it unset")
-      .optional(),
-    HELLOWAY_GEO_DATABASE: notSupportedYet("a country database"),
-    HELLOWAY_LOG_LEVEL: logLevel.prefault("info"),
-    HELLOWAY_LOG_FORMAT: logFormat.optional(),
-  })
-  .superRefine((values, context) => {
-    if (values.HELLOWAY_JOIN_TOKEN !== undefined && values.HELLOWAY_JOIN_TOKEN_FILE !== undefined) {
-      const message = "HELLOWAY_JOIN_TOKEN and HELLOWAY_JOIN_TOKEN_FILE are both set: keep one of them";
-      context.addIssue({ code: "custom", message });
-    }
-    if (values.HELLOWAY_EDGE_NAME === undefined && edgeNameOfHost(hostname()) === null) {
-      const message = `HELLOWAY_EDGE_NAME is required: no edge name can be made of the host name ${JSON.stringify(hostname())}`;
-      context.addIssue({ code: "custom", message });
-    }
-  });
+const environment = (env: NodeJS.ProcessEnv) =>
+  z
+    .object({
+      HELLOWAY_DATA_DIR: z.string().prefault(".helloway"),
+      HELLOWAY_EDGE_LISTEN: listen.optional(),
+      HELLOWAY_EDGE_ADDRESSES: addresses.optional(),
+      HELLOWAY_EDGE_ADMIN: socketAddress.transform(toListener).prefault("127.0.0.1:9443"),
+      HELLOWAY_EDGE_PROXY_TRUSTED: networks.optional(),
+      HELLOWAY_CONTROL_ADDRESS: socketAddress.optional(),
+      HELLOWAY_JOIN_TOKEN: secret.optional(),
+      HELLOWAY_JOIN_TOKEN_FILE: z.string().optional(),
+      HELLOWAY_EDGE_NAME: z
+        .string()
+        .refine(isEdgeName, "must be 1 to 253 of a-z, 0-9, hyphen and dot, with a letter or digit at either end")
+        .optional(),
+      HELLOWAY_DRAIN_TIMEOUT: duration.prefault("5m"),
+      HELLOWAY_DNS_SERVERS: socketAddressList
+        .transform((sockets, context) => sockets.map((socket) => toListener(socket, context)))
+        .transform((servers) => servers.map(({ address, port }) => formatSocketAddress({ host: address, port })))
+        .optional(),
+      HELLOWAY_WORKERS: integer({ min: 1, max: WORKERS_MAX }).optional(),
+      HELLOWAY_GEO_DATABASE: z.string().min(1).optional(),
+      HELLOWAY_LOG_LEVEL: logLevel.prefault("info"),
+      HELLOWAY_LOG_FORMAT: logFormat.optional(),
+    })
+    .superRefine((values, context) => {
+      const listeners = listenersOf(values.HELLOWAY_EDGE_LISTEN ?? [], env);
+      for (const message of listeners.flatMap((each) => ("problems" in each ? each.problems : []))) {
+        context.addIssue({ code: "custom", path: ["HELLOWAY_EDGE_LISTEN"], message });
+      }
+      const wantsHeaders = listeners.some((each) => !("problems" in each) && each.proxy === true);
+      if (wantsHeaders && values.HELLOWAY_EDGE_PROXY_TRUSTED === undefined) {
+        const message = "is required with a +proxy listener: the networks whose PROXY headers are believed";
+        context.addIssue({ code: "custom", path: ["HELLOWAY_EDGE_PROXY_TRUSTED"], message });
+      }
+    })
+    .superRefine((values, context) => {
+      if (values.HELLOWAY_JOIN_TOKEN !== undefined && values.HELLOWAY_JOIN_TOKEN_FILE !== undefined) {
+        const message = "HELLOWAY_JOIN_TOKEN and HELLOWAY_JOIN_TOKEN_FILE are both set: keep one of them";
+        context.addIssue({ code: "custom", message });
+      }
+      if (values.HELLOWAY_EDGE_NAME === undefined && edgeNameOfHost(hostname()) === null) {
+        const message = `HELLOWAY_EDGE_NAME is required: no edge name can be made of the host name ${JSON.stringify(hostname())}`;
+        context.addIssue({ code: "custom", message });
+      }
+    });
 
 /** The agent's configuration. Throws ConfigError with every problem at once. */
 export function readConfig(env: NodeJS.ProcessEnv): AgentConfig {
-  const values = readEnvironment(environment, env, { secrets: [] });
+  const values = readEnvironment(environment(env), env, { secrets: [] });
   const text = values.HELLOWAY_JOIN_TOKEN;
   const file = values.HELLOWAY_JOIN_TOKEN_FILE;
   return Object.freeze({
     dataDirectory: values.HELLOWAY_DATA_DIR,
-    listen: values.HELLOWAY_EDGE_LISTEN ?? defaultListen(),
+    listen:
+      values.HELLOWAY_EDGE_LISTEN === undefined
+        ? defaultListen()
+        : listenersOf(values.HELLOWAY_EDGE_LISTEN, env).filter((each): each is ListenerSpec => !("problems" in each)),
+    workers: values.HELLOWAY_WORKERS ?? Math.min(availableParallelism(), WORKERS_MAX),
+    proxyTrusted: values.HELLOWAY_EDGE_PROXY_TRUSTED ?? [],
+    geoDatabase: values.HELLOWAY_GEO_DATABASE ?? null,
     addresses: values.HELLOWAY_EDGE_ADDRESSES ?? null,
     admin: values.HELLOWAY_EDGE_ADMIN,
     control: values.HELLOWAY_CONTROL_ADDRESS ?? null,
@@ -140,6 +153,11 @@ export function readConfig(env: NodeJS.ProcessEnv): AgentConfig {
     logLevel: values.HELLOWAY_LOG_LEVEL,
     logFormat: values.HELLOWAY_LOG_FORMAT,
   });
+}
+
+function listenersOf(parts: readonly string[], env: NodeJS.ProcessEnv): (ListenerSpec | { problems: string[] })[] {
+  const passed = passedDescriptors(env, process.pid);
+  return parts.map((part) => parseListener(part, passed));
 }
 
 /** 0.0.0.0:443 and [::]:443; the second only where there is IPv6, which many containers have none of. */

@@ -23,7 +23,7 @@ import { type DiskState, TableStore } from "./control/table-store.ts";
 import { toTableView } from "./control/table-view.ts";
 import { createRelay } from "./relay/create-relay.ts";
 import { relayFeatures } from "./relay/features.ts";
-import type { ListenerAddress, Relay } from "./relay/relay.ts";
+import type { ListenerAddress, ListenerSpec, Relay } from "./relay/relay.ts";
 
 /** How long the end of an agent waits for its last report to be delivered; what is not is delivered by the next start. */
 const lastReportTimeoutMs = 5_000;
@@ -52,12 +52,16 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   const { store, table: saved } = await TableStore.open(join(dataDirectory, "edge", "table"), log);
   const relay = await createRelay({
     listen: config.listen,
+    workers: config.workers,
+    proxyTrusted: config.proxyTrusted,
+    geoDatabase: config.geoDatabase,
     ownSockets: [admin.address],
     edgeName: agent.edgeName,
     bootId: agent.bootId,
     dnsServers: config.dnsServers,
     log,
-    onClose: accessLog(log, () => agent.edgeName),
+    // Nobody pays for lines that nobody gets.
+    ...(log.isLevelEnabled("info") ? { onClose: accessLog(log, () => agent.edgeName) } : {}),
   });
   await using _relay = { [Symbol.asyncDispose]: () => relay.close() };
   const table = new ServedTable(relay, store, log);
@@ -81,8 +85,9 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   agent.control = control;
   const background = new AbortController();
   const tasks = [store.run(background.signal), control.run(background.signal)];
+  let failure: unknown = null;
   try {
-    await untilAborted(signal, tasks);
+    await Promise.race([untilAborted(signal, tasks), relay.failed.catch((error: unknown) => (failure = error))]);
     agent.draining = true;
     log.info({ timeoutMs: config.drainTimeoutMs }, "draining");
     await relay.drain({ timeoutMs: config.drainTimeoutMs });
@@ -92,6 +97,7 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
     background.abort();
     await Promise.allSettled(tasks);
   }
+  if (failure !== null) throw failure;
   log.info("stopped");
 }
 
@@ -149,7 +155,11 @@ async function listen(relay: Relay, config: AgentConfig): Promise<void> {
   try {
     await relay.listen();
   } catch (error) {
-    throw describeListenError(error, "HELLOWAY_EDGE_LISTEN", listenerOf(error) ?? config.listen.map(toText).join(","));
+    throw describeListenError(
+      error,
+      "HELLOWAY_EDGE_LISTEN",
+      listenerOf(error) ?? config.listen.map(specText).join(","),
+    );
   }
 }
 
@@ -160,10 +170,11 @@ function listenerOf(error: unknown): string | null {
 }
 
 function describeAgent(agent: Agent, relay: Relay, admin: AdminServer): AgentDescription {
+  const { config } = agent;
   return {
     bootId: agent.bootId,
     agentVersion: packageVersion(),
-    features: relayFeatures,
+    features: config.geoDatabase === null ? relayFeatures : [...relayFeatures, "geo"],
     listeners: relay.listeners,
     admin: admin.address,
     addresses: agent.config.addresses ?? ownAddresses(relay.listeners),
@@ -190,6 +201,10 @@ function packageVersion(): string {
 
 function toDiskView(disk: DiskState): { savedRevision: number; error: string } {
   return { savedRevision: Number(disk.savedRevision), error: disk.error };
+}
+
+function specText(spec: ListenerSpec): string {
+  return "name" in spec ? `fd:${spec.name}` : toText(spec);
 }
 
 function toText({ address, port }: ListenerAddress): string {

@@ -38,7 +38,17 @@ interface EdgeRig extends AsyncDisposable {
 async function startEdge(directory: string, peer: Pick<ControlPeer, "port">): Promise<EdgeRig> {
   const { log, lines } = collectedLog();
   const bootId = randomUUID();
-  const relay = await createRelay({ listen: [], ownSockets: [], edgeName: "edge-1", bootId, dnsServers: null, log });
+  const relay = await createRelay({
+    listen: [],
+    workers: 1,
+    proxyTrusted: [],
+    geoDatabase: null,
+    ownSockets: [],
+    edgeName: "edge-1",
+    bootId,
+    dnsServers: null,
+    log,
+  });
   const { store, table: saved } = await TableStore.open(join(directory, "table"), log);
   const table = new ServedTable(relay, store, log);
   if (saved !== null) await table.restore(saved);

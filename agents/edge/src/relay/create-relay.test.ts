@@ -17,6 +17,9 @@ async function startDefective(): Promise<{
   const silent = (): void => undefined;
   const relay = await createRelay({
     listen: [{ address: "127.0.0.1", port: 0 }],
+    workers: 1,
+    proxyTrusted: [],
+    geoDatabase: null,
     ownSockets: [],
     edgeName: "edge",
     bootId: "boot",

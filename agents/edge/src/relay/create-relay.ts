@@ -1,124 +1,292 @@
-// The engine that runs in this process. Its parts: listeners, the table, what connections share, and the counters. What one
-// connection goes through is connection/connection.ts.
-import { type Socket } from "node:net";
-import { BackendResolver } from "./backend/backend-resolver.ts";
-import { UpstreamSockets } from "./backend/upstream-sockets.ts";
-import { Connection } from "./connection/connection.ts";
-import type { RelayCore } from "./connection/relay-core.ts";
-import { unmapped } from "./connection/source.ts";
-import { UndecidedBudget } from "./connection/undecided-budget.ts";
-import { Drain } from "./drain.ts";
-import { Listeners } from "./listeners.ts";
+// The engine of the agent: workers, each a thread with listening sockets, a table and connections of its own, and this coordinator,
+// through which no connection passes. It hands tables on, merges counters, and replaces a worker that died.
+//
+// Invariants:
+// - Every worker is offered the same updates in the same order, so all serve and refuse the same. One of them tells.
+// - What a dead worker had open is closed as worker_lost, and nothing that it held of limits or budgets stays taken.
+// - A worker that died is replaced: the new one is offered the whole table before it listens. Where its listening socket was passed
+//   by a supervisor, it closed with the worker, and the engine has failed.
+import { openCountryDatabase } from "./geo/open-country-database.ts";
 import { ownSockets } from "./own-sockets.ts";
-import type { ApplyResult, Counters, CutSelector, DrainOptions, ListenerAddress, Relay, TableUpdate } from "./relay.ts";
+import type {
+  ApplyResult,
+  ConnectionRecord,
+  Counters,
+  CutSelector,
+  DrainOptions,
+  ListenerAddress,
+  RefusedObject,
+  Relay,
+  TableUpdate,
+} from "./relay.ts";
 import type { RelayOptions } from "./relay-options.ts";
-import { TableFeed } from "./table/table-feed.ts";
-import { Traffic } from "./traffic.ts";
+import { TrafficReader } from "./shared/traffic-reader.ts";
+import { probeListen } from "./socket/listen-tcp.ts";
+import { encodeObjects } from "./worker/encoded-objects.ts";
+import { createEngineMemory, forgetWorker } from "./worker/engine-memory.ts";
+import type { ApplyCall, EngineMemory, FromWorker, ListenCall, WorkerStart } from "./worker/messages.ts";
+import { OfferedTable } from "./worker/offered-table.ts";
+import { WorkerLostError, WorkerThread } from "./worker/worker-thread.ts";
 
 export type { RelayOptions } from "./relay-options.ts";
 
-/** An engine that does not accept yet. */
+/** A worker that lives shorter than this is replaced later and later, up to the longest wait. */
+const STABLE_MS = 10_000;
+const REPLACE_FIRST_MS = 100;
+const REPLACE_MAX_MS = 10_000;
+
+/** An engine that does not accept yet. Rejects when the country database cannot be used. */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
-  return new NodeRelay(options);
+  const { geoDatabase } = options;
+  return new NodeRelay(options, geoDatabase === null ? null : (await openCountryDatabase(geoDatabase)).bytes);
+}
+
+interface Seat {
+  readonly worker: number;
+  thread: WorkerThread;
+  startedAt: number;
+  /** Before the next replacement. */
+  waitMs: number;
+  /** Whether it has been offered everything and listens, as far as that was wanted. */
+  isIn: boolean;
 }
 
 class NodeRelay implements Relay {
+  readonly failed: Promise<never>;
   readonly #options: RelayOptions;
-  readonly #feed: TableFeed;
-  readonly #resolver: BackendResolver;
-  readonly #open = new Set<Connection>();
-  readonly #core: RelayCore;
-  readonly #listeners: Listeners;
-  #drain: Drain | null = null;
-  #sequence = 0;
+  readonly #countries: Uint8Array | null;
+  readonly #memory: EngineMemory;
+  readonly #traffic = new TrafficReader();
+  readonly #offered = new OfferedTable();
+  readonly #seats: Seat[];
+  readonly #fail: (error: Error) => void;
+  #spawned = 0;
+  #ownSockets: readonly ListenerAddress[];
+  #bound: ListenerAddress[] = [];
+  /** What each worker listens on; null: not yet. */
+  #targets: ListenCall["targets"][] | null = null;
+  #isServing = false;
+  #isDraining = false;
+  #isClosed = false;
+  /** Changes of tables and workers, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(options: RelayOptions) {
+  constructor(options: RelayOptions, countries: Uint8Array | null) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => undefined);
+    this.failed = promise;
+    this.#fail = reject;
     this.#options = options;
-    this.#feed = new TableFeed(ownSockets([...options.listen, ...options.ownSockets]));
-    this.#resolver = new BackendResolver(options.dnsServers);
-    this.#core = {
-      bootId: options.bootId,
-      log: options.log,
-      onClose: options.onClose,
-      traffic: new Traffic(),
-      budget: new UndecidedBudget(),
-      open: this.#open,
-      resolver: this.#resolver,
-      upstreams: new UpstreamSockets(),
-      ended: (connection) => {
-        this.#open.delete(connection);
-        this.#drain?.ended(connection);
-      },
-      draining: false,
-      table: () => this.#feed.table,
-      policy: () => this.#feed.table?.settings.policy ?? null,
-    };
-    this.#listeners = new Listeners(options.listen, options.log, (socket, listener) => this.#accept(socket, listener));
+    this.#countries = countries;
+    this.#memory = createEngineMemory(options.workers);
+    this.#ownSockets = ownSockets([...options.listen.filter((each) => "address" in each), ...options.ownSockets]);
+    this.#seats = Array.from({ length: options.workers }, (_, worker) => ({
+      worker,
+      thread: this.#spawn(worker),
+      startedAt: performance.now(),
+      waitMs: REPLACE_FIRST_MS,
+      isIn: true,
+    }));
   }
 
-  #accept(socket: Socket, listener: ListenerAddress): void {
-    const source = unmapped(socket.remoteAddress ?? "");
-    const sourcePort = socket.remotePort ?? 0;
-    const localAddress = (): string => unmapped(socket.localAddress ?? listener.address);
-    const connection = new Connection(this.#core, {
-      socket,
-      sequence: ++this.#sequence,
-      listener: formatSocket(listener),
-      source,
-      sourcePort,
-      origin: this.#core.upstreams.judge(source, sourcePort, localAddress, listener.port),
+  #spawn(worker: number): WorkerThread {
+    const { options, spawned } = { options: this.#options, spawned: ++this.#spawned };
+    const start: WorkerStart = {
+      worker,
+      idPrefix: `${options.bootId}-${spawned}-`,
+      edgeName: options.edgeName,
+      memory: this.#memory,
+      dnsServers: options.dnsServers,
+      proxyTrusted: options.proxyTrusted,
+      countries: this.#countries,
+      wantsRecords: options.onClose !== undefined,
+      wantsDebug: options.log.isLevelEnabled?.("debug") ?? true,
+      ownSockets: this.#ownSockets,
+    };
+    const thread = new WorkerThread(start, {
+      onMessage: (message) => this.#heard(spawned, message),
+      onEnd: (error) => void this.#lost(worker, spawned, error),
     });
-    connection.start(this.#feed.table);
+    return thread;
+  }
+
+  #heard(spawned: number, message: Exclude<FromWorker, { kind: "answer" | "failure" }>): void {
+    switch (message.kind) {
+      case "traffic":
+        return this.#traffic.announced(spawned, message.announcement);
+      case "records":
+        return this.#closed(message.records);
+      case "evict":
+        return this.#seats[message.worker]?.thread.tell({ kind: "evict", source: message.source });
+      case "log":
+        this.#options.log[message.level](message.fields, message.message);
+    }
+  }
+
+  /** Whatever the owner's listener throws is its own defect. */
+  #closed(records: readonly ConnectionRecord[]): void {
+    for (const record of records) {
+      try {
+        this.#options.onClose?.(record);
+      } catch (error) {
+        this.#options.log.error({ err: error, conn: record.conn }, "internal error after a connection");
+      }
+    }
   }
 
   async listen(): Promise<void> {
-    await this.#listeners.open();
-    await this.#feed.setOwnSockets(ownSockets([...this.#listeners.bound, ...this.#options.ownSockets]));
+    const { listen, workers } = this.#options;
+    const targets: ListenCall["targets"][number][][] = Array.from({ length: workers }, () => []);
+    const bound: (ListenerAddress | null)[] = [];
+    for (const spec of listen) {
+      const proxy = spec.proxy ?? false;
+      if ("descriptors" in spec) {
+        for (const [worker, descriptor] of spec.descriptors.entries()) targets[worker]?.push({ descriptor, proxy });
+        bound.push(null);
+      } else {
+        const address = await probeListen(spec);
+        for (const each of targets) each.push({ ...address, proxy });
+        bound.push(address);
+      }
+    }
+    const answers = await this.#next(async () => {
+      const asked = this.#seats.map(({ thread, worker }) => thread.call("listen", { targets: targets[worker] ?? [] }));
+      const listening = await Promise.all(asked);
+      this.#targets = targets;
+      return listening;
+    });
+    // Every worker answers in the order of its targets, and the first has a descriptor of each name.
+    this.#bound = bound.map((address, index) => address ?? answers[0]?.[index] ?? { address: "", port: 0 });
+    this.#ownSockets = ownSockets([...this.#bound, ...this.#options.ownSockets]);
+    await this.#everyone((thread) => thread.call("setOwnSockets", this.#ownSockets));
   }
 
   get listeners(): readonly ListenerAddress[] {
-    return this.#listeners.bound;
+    return this.#bound;
   }
 
   async apply(update: TableUpdate): Promise<ApplyResult> {
-    return await this.#feed.apply(update);
+    return await this.#next(async () => {
+      this.#offered.take(update);
+      const call = toCall(update);
+      const [, ...others] = this.#seats;
+      const told = others.map(({ thread }) => ignoringLoss(thread.call("apply", call)));
+      const refused = await this.#applyTelling(call);
+      await Promise.all(told);
+      this.#offered.refused(refused);
+      return { refused };
+    });
+  }
+
+  /** The first worker tells what is refused; when it dies meanwhile, whoever lives is asked what became of the update. */
+  async #applyTelling(call: ApplyCall): Promise<RefusedObject[]> {
+    let ask: ApplyCall = { ...call, tellRefused: true };
+    for (const { thread } of this.#seats) {
+      const answer = await ignoringLoss(thread.call("apply", ask));
+      if (answer !== null) {
+        this.#isServing = answer.serving;
+        return answer.refused;
+      }
+      ask = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
+    }
+    throw new Error("every worker of the relay ended while it took an update");
   }
 
   async counters(): Promise<Counters> {
-    return this.#core.traffic.counters(this.#open);
+    await this.#everyone((thread) => thread.call("flush", null));
+    return this.#traffic.counters();
   }
 
   async cut(selector: CutSelector): Promise<number> {
-    let cut = 0;
-    for (const connection of this.#open) if (connection.cut(selector.routeUid ?? null)) cut++;
-    return cut;
+    const answers = await this.#everyone((thread) => thread.call("cut", { routeUid: selector.routeUid ?? null }));
+    return answers.reduce<number>((sum, cut) => sum + (cut ?? 0), 0);
   }
 
-  async drain(options: DrainOptions): Promise<void> {
-    this.#core.draining = true;
-    this.#drain?.stop();
-    const drain = new Drain(this.#open);
-    this.#drain = drain;
-    await drain.run(options.timeoutMs);
+  async drain({ timeoutMs }: DrainOptions): Promise<void> {
+    this.#isDraining = true;
+    await this.#everyone((thread) => thread.call("drain", { timeoutMs }));
   }
 
   async resume(): Promise<void> {
-    this.#core.draining = false;
-    this.#drain?.stop();
-    this.#drain = null;
+    this.#isDraining = false;
+    await this.#everyone((thread) => thread.call("resume", null));
   }
 
   serving(): boolean {
-    return this.#feed.table !== null;
+    return this.#isServing;
   }
 
   async close(): Promise<void> {
-    await this.#listeners.close();
-    await this.drain({ timeoutMs: 0 });
-    this.#resolver.cancel();
+    this.#bound = [];
+    this.#isClosed = true;
+    await this.#everyone((thread) => thread.call("close", null));
+    await Promise.all(this.#seats.map(({ thread }) => thread.terminate()));
+  }
+
+  /** null: it was lost meanwhile. */
+  async #everyone<T>(ask: (thread: WorkerThread) => Promise<T>): Promise<(T | null)[]> {
+    return await Promise.all(this.#seats.map(({ thread }) => ignoringLoss(ask(thread))));
+  }
+
+  async #next<T>(step: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(step);
+    this.#last = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  /** A worker ended. */
+  async #lost(worker: number, spawned: number, cause: unknown): Promise<void> {
+    const connections = this.#traffic.workerLost(spawned);
+    if (this.#isClosed) return;
+    await forgetWorker(this.#memory, worker);
+    const about = { worker, connections, err: cause instanceof Error ? cause : undefined };
+    const passed = this.#targets?.[worker]?.some((target) => "descriptor" in target) ?? false;
+    if (passed) {
+      this.#options.log.error(about, "a worker ended and took a listening socket with it that a supervisor had passed");
+      this.#fail(new Error("a worker of the relay ended with a listening socket that only a supervisor can make anew"));
+      return;
+    }
+    const seat = this.#seats[worker]!;
+    seat.waitMs =
+      performance.now() - seat.startedAt >= STABLE_MS ? REPLACE_FIRST_MS : Math.min(2 * seat.waitMs, REPLACE_MAX_MS);
+    this.#options.log.error({ ...about, againInMs: seat.waitMs }, "a worker ended; its connections are lost");
+    setTimeout(() => void this.#next(() => this.#replace(seat)), seat.waitMs).unref();
+  }
+
+  async #replace(seat: Seat): Promise<void> {
+    if (this.#isClosed) return;
+    seat.startedAt = performance.now();
+    seat.thread = this.#spawn(seat.worker);
+    try {
+      const table = this.#offered.snapshot();
+      if (table) await seat.thread.call("apply", toCall(table));
+      if (this.#isDraining) void ignoringLoss(seat.thread.call("drain", { timeoutMs: 0 }));
+      if (this.#targets) await seat.thread.call("listen", { targets: this.#targets[seat.worker] ?? [] });
+      this.#options.log.info({ worker: seat.worker }, "a worker has taken the place of the one that ended");
+    } catch (error) {
+      if (error instanceof WorkerLostError) return;
+      this.#options.log.error({ err: error, worker: seat.worker }, "a worker could not be replaced; trying again");
+      await seat.thread.terminate();
+    }
   }
 }
 
-function formatSocket({ address, port }: ListenerAddress): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+function toCall({ snapshot, objects, removals, kept = [] }: TableUpdate): ApplyCall {
+  return {
+    snapshot,
+    objects: encodeObjects(objects),
+    removals,
+    kept: encodeObjects(kept),
+    tellRefused: false,
+  };
+}
+
+/** null: the worker was lost. */
+async function ignoringLoss<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof WorkerLostError) return null;
+    throw error;
+  }
 }

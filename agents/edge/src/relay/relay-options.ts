@@ -16,7 +16,7 @@ export interface RelayOptions {
   bootId: string;
   /** Resolvers of backends that are names, "ip:port" each; null: the system's. */
   dnsServers: readonly string[] | null;
-  log: Pick<Logger, "debug" | "info" | "warn" | "error">;
+  log: Pick<Logger, "debug" | "info" | "warn" | "error"> & { isLevelEnabled?(level: string): boolean };
   /** Called once for every accepted connection, when it has ended; those that were lost with their worker excepted. */
   onClose?: (record: ConnectionRecord) => void;
 }

@@ -151,6 +151,6 @@ export interface Relay {
   serving(): boolean;
   /** Closes listeners and every connection (`drained`). */
   close(): Promise<void>;
-  /** Rejects when the engine can go on no longer and its connections have ended: only a new process helps. Never resolves. */
+  /** Rejects when the engine cannot go on as it should and only a new process helps: drain it, then end. Never resolves. */
   readonly failed: Promise<never>;
 }

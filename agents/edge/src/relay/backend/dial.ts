@@ -1,73 +1,87 @@
 // Finding a backend that answers. At most three distinct addresses and ten seconds in all; nothing is written here, so that
-// every failure may be followed by another attempt. One Dial ends with exactly one of connected(), failed(), or abort().
+// every failure may be followed by another attempt. One Dial ends with exactly one of dialled(), undialled(), or abort().
 //
 // A tier is tried before the next. Of three attempts one is left for each further tier: without that, a site whose first tier
 // has three backends would never fail over.
-import { connect, type Socket } from "node:net";
 import type { Address } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
-import { safely } from "../connection/safely.ts";
-import type { BackendCounters } from "../relay.ts";
-import type { ServedBackend, ServedRoute } from "../table/served-route.ts";
+import { systemError } from "../socket/listen-tcp.ts";
+import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
+import { connectTcp } from "../socket/tcp-socket.ts";
+import type { ServedBackend, ServedRoute, Tier } from "../table/served-route.ts";
 import type { BackendResolver } from "./backend-resolver.ts";
-import { chooseBackends } from "./choose-backends.ts";
-import type { UpstreamSocket, UpstreamSockets } from "./upstream-sockets.ts";
+import type { BackendChooser } from "./choose-backends.ts";
+import type { UpstreamSockets } from "./upstream-sockets.ts";
 
 const ATTEMPTS_MAX = 3;
 const DIAL_MAX_MS = 10_000;
-/** Probes of an idle connection to a backend find out that its host is gone. */
-const KEEP_ALIVE_MS = 60_000;
 
 export interface DialShared {
   readonly resolver: BackendResolver;
+  readonly chooser: BackendChooser;
   readonly upstreams: UpstreamSockets;
   /** Today's policy: every resolved address passes it. */
   policy(): AddressPolicy | null;
 }
 
+export type DialFailure = "no_backend" | "connect_failed" | "connect_timeout";
+
 export interface DialOwner {
   /** Gets what a defect throws. */
   bug(error: unknown): void;
-  counters(backend: ServedBackend): BackendCounters;
-  /** The socket is the owner's from here on; nobody has listened to it but for errors. */
-  connected(upstream: Connected): void;
-  failed(reason: "no_backend" | "connect_failed" | "connect_timeout", detail: string): void;
+  /** An attempt begins. */
+  attempting(backend: ServedBackend): void;
+  /** An attempt failed. */
+  attemptFailed(backend: ServedBackend): void;
+  /** The socket is the owner's from here on. */
+  dialled(upstream: Dialled): void;
+  undialled(reason: DialFailure, detail: string): void;
 }
 
-export interface Connected {
-  readonly socket: Socket;
-  readonly own: UpstreamSocket | null;
+/** A backend that answered, and what is to be given back when its socket is closed. */
+export interface Dialled {
+  readonly handle: TcpHandle;
   readonly backend: ServedBackend;
+  /** Of UpstreamSockets. */
+  readonly slot: number;
+  /** Of BackendChooser. */
+  readonly load: number;
 }
 
 interface Attempt {
-  readonly socket: Socket;
+  handle: TcpHandle;
   readonly backend: ServedBackend;
-  readonly timer: NodeJS.Timeout;
+  readonly load: number;
+  slot: number;
+  timer: NodeJS.Timeout | null;
+  readonly what: string;
 }
 
 export class Dial {
   readonly #shared: DialShared;
   readonly #route: ServedRoute;
+  readonly #source: string;
   readonly #owner: DialOwner;
   readonly #deadline = performance.now() + DIAL_MAX_MS;
   readonly #tried: string[] = [];
-  #tier = -1;
-  /** Attempts that the current tier may still use, its backends not looked at yet, and further addresses of those that were. */
+  #tierIndex = -1;
+  #tier: Tier | null = null;
+  /** Attempts that the current tier may still use, its backends in order, the next of them, and further addresses of those before. */
   #tierLeft = 0;
-  #backends: ServedBackend[] = [];
+  #backends: readonly ServedBackend[] = [];
+  #nextBackend = 0;
   #spare: { backend: ServedBackend; address: Address }[] = [];
   #attempt: Attempt | null = null;
   #resolveTimer: NodeJS.Timeout | null = null;
-  #failure: { reason: "no_backend" | "connect_failed" | "connect_timeout"; detail: string } = {
-    reason: "no_backend",
-    detail: "no backend has an address that may be dialled",
-  };
+  #reason: DialFailure = "no_backend";
+  #detail = "no backend has an address that may be dialled";
   #over = false;
 
-  constructor(shared: DialShared, route: ServedRoute, owner: DialOwner) {
+  /** @param source sourceKey() of the client. */
+  constructor(shared: DialShared, route: ServedRoute, source: string, owner: DialOwner) {
     this.#shared = shared;
     this.#route = route;
+    this.#source = source;
     this.#owner = owner;
   }
 
@@ -80,22 +94,20 @@ export class Dial {
     this.#over = true;
     if (this.#resolveTimer) clearTimeout(this.#resolveTimer);
     const attempt = this.#attempt;
-    this.#attempt = null;
-    if (!attempt) return;
-    clearTimeout(attempt.timer);
-    attempt.socket.destroy();
+    if (attempt) this.#giveUp(attempt);
   }
 
   #next(): void {
     while (!this.#over) {
       if (this.#tried.length >= ATTEMPTS_MAX || performance.now() >= this.#deadline) return this.#fail();
       if (this.#tierLeft > 0) {
-        const backend = this.#backends.shift();
-        if (backend?.address) {
+        const backend = this.#backends[this.#nextBackend];
+        if (backend) {
+          this.#nextBackend++;
+          if (!backend.address) return this.#resolve(backend);
           if (this.#connect(backend, backend.address)) return;
           continue;
         }
-        if (backend) return this.#resolve(backend);
         const spare = this.#spare.shift();
         if (spare) {
           if (this.#connect(spare.backend, spare.address)) return;
@@ -107,11 +119,14 @@ export class Dial {
   }
 
   #nextTier(): boolean {
-    const tier = this.#route.tiers[++this.#tier];
+    const { tiers } = this.#route;
+    const tier = tiers[++this.#tierIndex];
     if (!tier) return false;
-    const tiersAfter = this.#route.tiers.length - this.#tier - 1;
+    const tiersAfter = tiers.length - this.#tierIndex - 1;
     this.#tierLeft = Math.max(1, ATTEMPTS_MAX - this.#tried.length - tiersAfter);
-    this.#backends = chooseBackends(tier);
+    this.#tier = tier;
+    this.#backends = this.#shared.chooser.order(this.#route, tier, this.#source);
+    this.#nextBackend = 0;
     this.#spare = [];
     return true;
   }
@@ -120,7 +135,8 @@ export class Dial {
     const cached = this.#shared.resolver.cached(backend.host);
     if (cached) return this.#resolved(backend, cached);
     const timedOut = this.#safely(() => {
-      this.#failure = { reason: "connect_timeout", detail: `${backend.host} was not resolved in time` };
+      this.#reason = "connect_timeout";
+      this.#detail = `${backend.host} was not resolved in time`;
       this.#fail();
     });
     this.#resolveTimer = setTimeout(timedOut, this.#deadline - performance.now());
@@ -139,7 +155,7 @@ export class Dial {
     for (const address of addresses) {
       const verdict = policy?.check(this.#route.team, address, backend.port);
       if (verdict?.allowed) allowed.push(address);
-      else if (verdict && this.#tried.length === 0) this.#failure.detail = `${backend.key}: ${verdict.detail}`;
+      else if (verdict && this.#tried.length === 0) this.#detail = `${backend.key}: ${verdict.detail}`;
     }
     const turn = allowed.length > 1 ? Math.floor(Math.random() * allowed.length) : 0;
     const [first, ...others] = [...allowed.slice(turn), ...allowed.slice(0, turn)];
@@ -147,63 +163,102 @@ export class Dial {
     if (!first || !this.#connect(backend, first)) this.#next();
   }
 
-  /** False: this address was tried already. */
+  /** False: this address was tried already, or fails at once. */
   #connect(backend: ServedBackend, address: Address): boolean {
-    const key = `${address.text} ${backend.port}`;
-    if (this.#tried.includes(key)) return false;
-    this.#tried.push(key);
+    const what = `${address.text} ${backend.port}`;
+    if (this.#tried.includes(what)) return false;
+    this.#tried.push(what);
     this.#tierLeft--;
-    this.#owner.counters(backend).attempts++;
-    const socket = connect({
-      host: address.text,
-      port: backend.port,
-      family: address.family,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-    });
-    let own: UpstreamSocket | null = null;
-    // Node begins to connect one tick later; the local port is known, and may come back to us, from then on.
-    process.nextTick(() => {
-      own = this.#shared.upstreams.add(socket, address.text, backend.port);
-    });
+    this.#owner.attempting(backend);
+    const load = this.#shared.chooser.opened(this.#route, this.#tier!, backend);
+    const target = { address: address.text, family: address.family, port: backend.port };
+    const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
+    const attempt: Attempt = { handle, backend, load, slot: -1, timer: null, what };
+    if (error !== 0) {
+      this.#attemptFailed(attempt, "connect_failed", describe(error, what));
+      return false;
+    }
+    const local: SocketName = {};
+    // The local port may come back to us from now on.
+    if (handle.getsockname(local) === 0) {
+      attempt.slot = this.#shared.upstreams.add(local.address ?? "", local.port ?? 0, address.text, backend.port);
+    }
     const timeoutMs = Math.min(this.#route.timeouts.connectMs, this.#deadline - performance.now());
-    const late = `${key} did not answer in ${Math.round(timeoutMs)} ms`;
-    const timer = setTimeout(
-      this.#safely(() => this.#failed(socket, "connect_timeout", late)),
-      timeoutMs,
-    );
-    this.#attempt = { socket, backend, timer };
-    const failed = this.#safely((error: Error) => this.#failed(socket, "connect_failed", error.message));
-    const connected = this.#safely(() => {
-      if (this.#attempt?.socket !== socket) return;
-      clearTimeout(timer);
-      this.#attempt = null;
-      this.#over = true;
-      this.#owner.connected({ socket, own, backend });
-    });
-    socket.on("error", failed).once("connect", connected);
+    attempt.timer = setTimeout(timedOut, timeoutMs, this, attempt, timeoutMs);
+    this.#attempt = attempt;
     return true;
   }
 
-  #failed(socket: Socket, reason: "connect_failed" | "connect_timeout", detail: string): void {
-    const attempt = this.#attempt;
-    if (attempt?.socket !== socket) return;
-    clearTimeout(attempt.timer);
+  #completed(attempt: Attempt, status: number): void {
+    if (this.#attempt !== attempt) return;
+    try {
+      if (attempt.timer) clearTimeout(attempt.timer);
+      if (status < 0) {
+        this.#attempt = null;
+        this.#attemptFailed(attempt, "connect_failed", describe(status, attempt.what));
+        return this.#next();
+      }
+      this.#attempt = null;
+      this.#over = true;
+      this.#owner.dialled(attempt);
+    } catch (error) {
+      this.#owner.bug(error);
+    }
+  }
+
+  /** The current attempt has taken too long. */
+  timedOut(attempt: Attempt, timeoutMs: number): void {
+    if (this.#attempt !== attempt) return;
     this.#attempt = null;
-    socket.destroy();
-    this.#owner.counters(attempt.backend).failures++;
-    this.#failure = { reason, detail };
+    this.#attemptFailed(attempt, "connect_timeout", `${attempt.what} did not answer in ${Math.round(timeoutMs)} ms`);
     this.#next();
   }
 
+  /** For the timer's sake. */
+  bug(error: unknown): void {
+    this.#owner.bug(error);
+  }
+
+  #attemptFailed(attempt: Attempt, reason: DialFailure, detail: string): void {
+    this.#giveUp(attempt);
+    this.#owner.attemptFailed(attempt.backend);
+    this.#reason = reason;
+    this.#detail = detail;
+  }
+
+  #giveUp(attempt: Attempt): void {
+    this.#attempt = null;
+    if (attempt.timer) clearTimeout(attempt.timer);
+    attempt.handle.close();
+    this.#shared.upstreams.remove(attempt.slot);
+    this.#shared.chooser.closed(attempt.load);
+  }
+
   #safely<A extends unknown[]>(step: (...args: A) => void): (...args: A) => void {
-    return safely((error) => this.#owner.bug(error), step);
+    return (...args) => {
+      try {
+        step(...args);
+      } catch (error) {
+        this.#owner.bug(error);
+      }
+    };
   }
 
   #fail(): void {
     this.#over = true;
-    this.#owner.failed(this.#failure.reason, this.#failure.detail);
+    this.#owner.undialled(this.#reason, this.#detail);
   }
+}
+
+function timedOut(dial: Dial, attempt: Attempt, timeoutMs: number): void {
+  try {
+    dial.timedOut(attempt, timeoutMs);
+  } catch (error) {
+    dial.bug(error);
+  }
+}
+
+function describe(error: number, what: string): string {
+  const { code, message } = systemError(error);
+  return `${code}: ${message} ${what}`;
 }

@@ -1,259 +1,366 @@
-// The life of one accepted connection: hello -> decide -> dial -> one write of everything received -> copy -> one close reason.
+// The life of one accepted connection: (PROXY header ->) hello -> decide -> dial -> one write of everything received -> copy -> one
+// close reason.
 //
-//   hello ------> dialling ------> forwarding ----> closed
-//     |               |                               ^
-//     +---------------+--> discarding (refused) ------+
+//   proxy --> hello ------> dialling ------> forwarding ----> closed
+//     |         |               |                               ^
+//     +---------+---------------+--> discarding (refused) ------+
 //
 // Invariants:
 // - #state alone says what the connection is doing; every event asks it first.
-// - #close() is the only way out and runs once: it counts, records, and lets go of both sockets.
+// - #close() is the only way out and runs once: it counts, records, and lets go of both sockets and of everything held for it.
 // - Bytes go to the client only as one alert of a refusal, or from the backend; never both.
 // - A refusal ends with a FIN and keeps reading for a while, because a reset would take the alert from the client.
-import type { Socket } from "node:net";
 import type { CloseReason, RefusedReason } from "@helloway/routing/close-reason";
-import { type Connected, Dial } from "../backend/dial.ts";
+import { Dial, type Dialled, type DialFailure, type DialOwner } from "../backend/dial.ts";
 import type { Acceptance } from "../backend/upstream-sockets.ts";
 import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
 import { HelloParser } from "../hello/hello-parser.ts";
-import type { BackendCounters, RouteCounters } from "../relay.ts";
+import type { ConnectionLimit, HeldLimits } from "../limits/route-limiter.ts";
+import { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
+import type { Undecided } from "../shared/undecided-budget.ts";
+import type { OpenTraffic } from "../shared/traffic.ts";
+import type { TcpHandle } from "../socket/tcp-binding.ts";
+import { type SocketOwner, TcpSocket } from "../socket/tcp-socket.ts";
 import { decideRoute } from "../table/decide-route.ts";
-import type { ServedRoute } from "../table/served-route.ts";
+import type { ServedBackend, ServedRoute } from "../table/served-route.ts";
 import type { Table } from "../table/table.ts";
-import { NO_ROUTE, type OpenTraffic } from "../traffic.ts";
+import { ClientFacts } from "./client-facts.ts";
 import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
-import { Copy } from "./copy.ts";
-import type { RelayCore } from "./relay-core.ts";
-import { safely } from "./safely.ts";
+import { Copy, type CopyOwner } from "./copy.ts";
+import { proxyHeaderFor } from "./proxy-header-for.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
-import { SocketBytes } from "./socket-bytes.ts";
+import type { RelayCore } from "./relay-core.ts";
 import { sourceKey } from "./source.ts";
 import { TIMER_MAX_MS } from "./timer-max.ts";
-import type { Undecided } from "./undecided-budget.ts";
 
 /** How long and how much a refused client may go on sending before the socket is destroyed. */
 const DISCARD_MS = 1_000;
 const DISCARD_BYTES_MAX = 256 * 1024;
-/** While a backend is dialled the client is read up to here; with what Node reads ahead it stays within 256 KiB. */
+/** While a backend is dialled the client is read up to here; with what one read brings it stays within 256 KiB. */
 const DIALLING_BYTES_MAX = 64 * 1024;
 
 type State =
   /** Nothing is decided, nothing was read. */
   | { kind: "accepted" }
+  /** Bytes of a PROXY header are coming in. */
+  | { kind: "proxy"; parser: ProxyHeaderParser; taken: number; table: Table }
   /** Bytes of the hello are coming in. */
   | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
   /** The route is decided; what the client goes on sending is kept for the backend. */
   | { kind: "dialling"; dial: Dial; received: ReceivedBytes; ended: boolean }
   /** A backend has everything received; also while our own cut is flushed. */
-  | { kind: "forwarding"; copy: Copy }
+  | { kind: "forwarding"; copy: Copy; upstream: Dialled }
   /** Refused; the alert and a FIN are on their way. */
   | { kind: "discarding"; reason: RefusedReason; left: number }
   | { kind: "closed" };
 
+const accepted: State = { kind: "accepted" };
+const closed: State = { kind: "closed" };
+
 export interface Accepted {
-  readonly socket: Socket;
-  /** 1, 2, 3 ... within the boot. */
+  readonly handle: TcpHandle;
+  /** Unique within the boot; part of the connection's id. */
   readonly sequence: number;
   /** As logged. */
   readonly listener: string;
-  readonly source: string;
-  readonly sourcePort: number;
+  /** The socket's own addresses, v4-mapped ones unmapped. */
+  readonly peer: { readonly address: string; readonly port: number };
+  /** Where the connection was accepted; costs a system call. */
+  readonly local: () => { address: string; port: number };
+  /** A PROXY header comes first; null: none. Whether this peer may send one. */
+  readonly proxy: { readonly trusted: boolean } | null;
   /** Whether it is one of our own upstream sockets. */
   readonly origin: Acceptance;
 }
 
-export class Connection implements Undecided, OpenTraffic {
-  readonly source: string;
+export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, CopyOwner {
+  /** What limits and budgets count it by. */
+  source: string;
+  routeEntry = -1;
+  sourceEntry = -1;
+  flushedRx = 0;
+  flushedTx = 0;
   readonly #core: RelayCore;
   readonly #accepted: Accepted;
-  readonly #client: Socket;
-  readonly #bytes: SocketBytes;
+  readonly #client: TcpSocket;
   readonly #acceptedAt = performance.now();
-  readonly #bug = (error: unknown): void => this.#failedByBug(error);
-  #state: State = { kind: "accepted" };
+  /** The client's end and the one it connected to: the socket's, or what a PROXY header says. null: ask the socket. */
+  #peer: { readonly address: string; readonly port: number };
+  #local: { readonly address: string; readonly port: number } | null = null;
+  /** Of a PROXY header: they are not the client's. */
+  #headerBytes = 0;
+  #state: State = accepted;
   #timer: NodeJS.Timeout | null = null;
   #hello: ParsedHello | null = null;
   #helloAt: number | null = null;
   #connectedAt: number | null = null;
   #route: ServedRoute | null = null;
-  /** null: not decided. */
-  #counters: RouteCounters | null = null;
-  #backend: { key: string; counters: BackendCounters } | null = null;
+  /** Of traffic; -1: not decided. */
+  #routeSlot = -1;
+  #backend: ServedBackend | null = null;
+  #backendSlot = -1;
 
-  constructor(core: RelayCore, accepted: Accepted) {
+  constructor(core: RelayCore, connection: Accepted) {
     this.#core = core;
-    this.#accepted = accepted;
-    this.#client = accepted.socket;
-    this.#bytes = new SocketBytes(accepted.socket);
-    this.source = sourceKey(accepted.source);
+    this.#accepted = connection;
+    this.#client = new TcpSocket(connection.handle, this);
+    this.#peer = connection.peer;
+    this.source = sourceKey(connection.peer.address);
     core.traffic.accept();
     core.open.add(this);
-    accepted.socket
-      .on(
-        "error",
-        safely(this.#bug, (error: Error) => this.#clientFailed(error)),
-      )
-      .on(
-        "data",
-        safely(this.#bug, (chunk: Buffer) => this.#clientData(chunk)),
-      )
-      .on(
-        "end",
-        safely(this.#bug, () => this.#clientEnded()),
-      );
   }
 
   /** @param table null: there is none. */
   start(table: Table | null): void {
-    safely(this.#bug, () => this.#start(table))();
+    try {
+      this.#start(table);
+    } catch (error) {
+      this.bug(error);
+    }
   }
 
   #start(table: Table | null): void {
-    const { origin } = this.#accepted;
+    const { origin, proxy } = this.#accepted;
     if (origin.kind === "loop") return this.#refuse("loop", null);
     this.#core.budget.add(this);
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
     if (!table) return this.#refuse("no_table", alerts.internalError);
-    const { helloTimeoutMs, helloBytesMax } = table.settings;
-    this.#state = {
-      kind: "hello",
-      parser: new HelloParser({ handshakeBytesMax: helloBytesMax }),
-      received: new ReceivedBytes(),
-    };
-    this.#setTimer(() => this.#refuse("hello_timeout", null), helloTimeoutMs);
+    if (proxy?.trusted === false) return this.#refuse("bad_proxy_header", null);
+    if (proxy) this.#state = { kind: "proxy", parser: new ProxyHeaderParser(), taken: 0, table };
+    else this.#awaitHello(table);
+    this.#timer = setTimeout(late, Math.min(table.settings.helloTimeoutMs, TIMER_MAX_MS), this);
+    this.#client.resume();
   }
 
-  #clientData(chunk: Buffer): void {
+  #awaitHello(table: Table): void {
+    const parser = new HelloParser({ handshakeBytesMax: table.settings.helloBytesMax });
+    this.#state = { kind: "hello", parser, received: new ReceivedBytes() };
+  }
+
+  read(_socket: TcpSocket, bytes: Buffer): void {
     const state = this.#state;
     switch (state.kind) {
-      case "forwarding":
-        return state.copy.clientData(chunk);
       case "hello":
-        state.received.append(chunk);
-        this.#core.budget.grow(this, chunk.length);
-        // The budget may just have taken this very connection.
-        if (this.#state === state) this.#judge(state.parser.push(chunk), state.received);
-        return;
+        return this.#helloBytes(state, bytes);
+      case "proxy":
+        return this.#proxyBytes(state, bytes);
       case "dialling":
-        state.received.append(chunk);
-        if (state.received.length >= DIALLING_BYTES_MAX) this.#client.pause();
+        state.received.append(bytes);
+        if (state.received.length >= DIALLING_BYTES_MAX) this.#client.stop();
         return;
       case "discarding":
-        state.left -= chunk.length;
+        state.left -= bytes.length;
         if (state.left < 0) this.#close(state.reason);
         return;
       case "accepted":
+      case "forwarding":
       case "closed":
     }
   }
 
-  #judge(verdict: HelloVerdict, received: ReceivedBytes): void {
+  #proxyBytes(state: State & { kind: "proxy" }, bytes: Buffer): void {
+    const before = state.taken;
+    state.taken += bytes.length;
+    this.#headerBytes = state.taken;
+    this.#core.budget.grow(this, bytes.length);
+    // The budget may just have taken this very connection.
+    if (this.#state !== state) return;
+    const verdict = state.parser.push(bytes);
     if (verdict.kind === "incomplete") return;
+    if (verdict.kind === "bad") return this.#refuse("bad_proxy_header", null);
+    this.#headerBytes = verdict.used;
+    const { source, destination } = verdict.header;
+    if (source !== null) this.#carried(source, destination);
+    this.#awaitHello(state.table);
+    const first = bytes.subarray(verdict.used - before);
+    if (first.length > 0) this.read(this.#client, first);
+  }
+
+  /** The connection is somebody else's, who came through a proxy. */
+  #carried(
+    source: { address: { text: string }; port: number },
+    destination: { address: { text: string }; port: number } | null,
+  ): void {
+    this.#peer = { address: source.address.text, port: source.port };
+    if (destination) this.#local = { address: destination.address.text, port: destination.port };
+    this.#core.budget.remove(this);
+    this.source = sourceKey(source.address.text);
+    this.#core.budget.add(this);
+  }
+
+  #helloBytes(state: State & { kind: "hello" }, bytes: Buffer): void {
+    state.received.append(bytes);
+    const verdict = state.parser.push(bytes);
+    if (verdict.kind !== "incomplete") return this.#judge(verdict, state.received);
+    // What is decided at once holds no memory of the budget.
+    this.#core.budget.grow(this, bytes.length);
+  }
+
+  #judge(verdict: HelloVerdict & { kind: "hello" | "rejected" }, received: ReceivedBytes): void {
     if (verdict.kind === "rejected") return this.#refuse(verdict.rejection.reason, verdict.rejection.alert);
     const hello = verdict.hello;
     this.#hello = hello;
     this.#helloAt = performance.now();
     const { origin } = this.#accepted;
-    if (origin.kind === "suspect" && origin.upstream.isEcho(received.bytes())) return this.#refuse("loop", null);
+    if (origin.kind === "suspect" && origin.isEcho(received.bytes())) return this.#refuse("loop", null);
     const table = this.#core.table();
     if (!table) return this.#refuse("no_table", alerts.internalError);
-    const decision = decideRoute(table, hello);
-    if (decision.kind === "refused") return this.#refuse(decision.reason, decision.alert);
+    const decision = decideRoute(table, new ClientFacts(hello, this.#peer.address, this.#core.countries));
+    if (decision.kind === "refused") {
+      if (decision.route) this.#decided(decision.route);
+      return this.#refuse(decision.reason, decision.alert);
+    }
+    this.#decided(decision.route);
+    if (!this.#admit(decision.route)) return this.#refuse("limited", alerts.internalError);
     this.#dial(decision.route, received);
   }
 
+  /** Whether the route's limits let it in. */
+  #admit({ uid, limits }: ServedRoute): boolean {
+    if (limits === null) return true;
+    const over: ConnectionLimit | null = this.#core.limiter.admit(this, uid, limits, this.source);
+    if (over === null) return true;
+    if (!limits.enforce) this.#core.traffic.overLimit(this.#routeSlot);
+    return !limits.enforce;
+  }
+
   #dial(route: ServedRoute, received: ReceivedBytes): void {
-    this.#decided(route);
     this.#core.budget.remove(this);
-    const counters = this.#counters!;
-    const dial = new Dial(this.#core, route, {
-      bug: this.#bug,
-      counters: (backend) => this.#core.traffic.backend(counters, backend.key),
-      connected: (connected) => this.#forward(connected),
-      failed: (reason, detail) => {
-        this.#core.log.debug({ conn: this.#id(), route: route.label, reason, detail }, "no backend");
-        this.#refuse(reason, alerts.internalError);
-      },
-    });
+    const dial = new Dial(this.#core, route, this.source, this);
     this.#state = { kind: "dialling", dial, received, ended: false };
     dial.start();
   }
 
-  #forward({ socket, own, backend }: Connected): void {
+  attempting(backend: ServedBackend): void {
+    const { traffic } = this.#core;
+    traffic.attempt(traffic.backend(this.#routeSlot, backend.key));
+  }
+
+  attemptFailed(backend: ServedBackend): void {
+    const { traffic } = this.#core;
+    traffic.attemptFailed(traffic.backend(this.#routeSlot, backend.key));
+  }
+
+  undialled(reason: DialFailure, detail: string): void {
+    if (this.#core.debug)
+      this.#core.log.debug({ conn: this.#id(), route: this.#route?.label, reason, detail }, "no backend");
+    this.#refuse(reason, alerts.internalError);
+  }
+
+  dialled(upstream: Dialled): void {
     const state = this.#state;
-    if (state.kind !== "dialling") {
-      socket.destroy();
-      return;
-    }
+    const route = this.#route!;
+    const { traffic, upstreams } = this.#core;
     this.#connectedAt = performance.now();
-    const counters = this.#core.traffic.backend(this.#counters!, backend.key);
-    counters.opened++;
-    this.#backend = { key: backend.key, counters };
+    this.#backend = upstream.backend;
+    this.#backendSlot = traffic.backend(this.#routeSlot, upstream.backend.key);
+    traffic.openBackend(this.#backendSlot);
+    const socket = new TcpSocket(upstream.handle, this);
+    socket.setNoDelay();
+    const terms = {
+      timeouts: route.timeouts,
+      bytesPerSecond: route.limits?.bytesPerSecond ?? null,
+      enforce: route.limits?.enforce ?? true,
+    };
+    const copy = new Copy(this.#client, socket, terms, this.#acceptedAt, this);
+    if (state.kind !== "dialling") throw new Error(`a backend was dialled while ${state.kind}`);
+    this.#state = { kind: "forwarding", copy, upstream };
+    const preamble = proxyHeaderFor(route, this.#hello!, {
+      source: this.#peer,
+      local: () => this.#local ?? this.#accepted.local(),
+      uniqueId: () => this.#id(),
+      edge: this.#core.edgeName(),
+    });
     const received = state.received.bytes();
-    own?.said(received);
-    const client = { socket: this.#client, bytes: this.#bytes };
-    const upstream = { socket, bytes: new SocketBytes(socket) };
-    const onEnd = (reason: CloseReason): void => this.#close(reason);
-    const copy = new Copy(client, upstream, this.#route!.timeouts, this.#acceptedAt, onEnd, this.#bug);
-    this.#state = { kind: "forwarding", copy };
-    copy.start(received, state.ended);
+    upstreams.said(upstream.slot, preamble === null ? received : Buffer.concat([preamble, received]));
+    copy.start(preamble, received, state.ended);
+  }
+
+  answered(): void {
+    if (this.#state.kind === "forwarding") this.#core.upstreams.answered(this.#state.upstream.slot);
+  }
+
+  overBandwidth(): void {
+    this.#core.traffic.overLimit(this.#routeSlot);
+  }
+
+  copyEnded(reason: CloseReason): void {
+    this.#close(reason);
   }
 
   /** The connection is no longer undecided: it counts at its route, or as one without. */
   #decided(route: ServedRoute | null): void {
     this.#clearTimer();
     this.#route = route;
-    this.#counters = this.#core.traffic.open(route?.uid ?? NO_ROUTE);
+    this.#routeSlot = this.#core.traffic.open(route?.uid ?? null);
   }
 
   #refuse(reason: RefusedReason, alert: Alert | null): void {
     const state = this.#state;
     if (state.kind === "forwarding" || state.kind === "discarding" || state.kind === "closed") return;
-    if (!this.#counters) this.#decided(null);
-    if (alert === null || this.#client.destroyed) return this.#close(reason);
+    if (this.#routeSlot === -1) this.#decided(null);
+    if (alert === null || this.#client.isClosed) return this.#close(reason);
     this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX };
     if (state.kind === "dialling") {
       state.dial.abort();
       this.#core.budget.add(this);
+      // The budget is full and had to let go of this one first.
+      if (this.#state.kind !== "discarding") return;
     } else this.#core.budget.releaseBytes(this);
-    this.#bytes.end(alertRecord(alert));
-    if (this.#client.readableEnded)
-      this.#client.once(
-        "finish",
-        safely(this.#bug, () => this.#close(reason)),
-      );
+    const isGone = this.#client.write(alertRecord(alert)) !== 0;
+    if (isGone) return this.#close(reason);
+    this.#client.end();
+    // It has said its last word: nothing it sends can cost it the alert.
+    if (state.kind === "dialling" && state.ended) return this.#close(reason);
     this.#client.resume();
-    this.#setTimer(() => this.#close(reason), DISCARD_MS);
+    this.#timer = setTimeout(enough, DISCARD_MS, this);
   }
 
-  #clientEnded(): void {
+  ended(): void {
     const state = this.#state;
     switch (state.kind) {
-      case "forwarding":
-        return state.copy.clientEnded();
       case "dialling":
         state.ended = true;
         return;
       case "discarding":
         return this.#close(state.reason);
       case "accepted":
+      case "proxy":
       case "hello":
         return this.#refuse("client_gone", null);
+      case "forwarding":
       case "closed":
     }
   }
 
-  #clientFailed(error: NodeJS.ErrnoException): void {
-    this.#bytes.fail(error);
+  failed(): void {
     const state = this.#state;
-    if (state.kind === "forwarding") state.copy.clientFailed(error);
-    else if (state.kind === "discarding") this.#close(state.reason);
+    if (state.kind === "discarding") this.#close(state.reason);
     else this.#refuse("client_gone", null);
+  }
+
+  drained(): void {
+    // Only an alert is ever written here.
+  }
+
+  finished(): void {
+    // Whoever was refused is read until its own FIN, or until the time for it is over.
+  }
+
+  /** The hello, and what may come before it, did not come in time. */
+  late(): void {
+    this.#refuse("hello_timeout", null);
+  }
+
+  /** A refused client does not stop. */
+  enough(): void {
+    if (this.#state.kind === "discarding") this.#close(this.#state.reason);
   }
 
   /** Makes room in the budget at once: the alert goes out, but nobody waits for it to be read. */
   evict(): void {
     if (this.#state.kind === "discarding") return this.#close(this.#state.reason);
-    this.#bytes.end(alertRecord(alerts.internalError));
+    this.#client.write(alertRecord(alerts.internalError));
     this.#close("overloaded");
   }
 
@@ -277,9 +384,9 @@ export class Connection implements Undecided, OpenTraffic {
     else this.#close(state.kind === "discarding" ? state.reason : "draining");
   }
 
-  #failedByBug(error: unknown): void {
-    const conn = this.#id();
-    this.#core.log.error({ conn, state: this.#state.kind, err: error }, "internal error in a connection");
+  /** Something threw: a defect met by one connection must end that connection only. */
+  bug(error: unknown): void {
+    this.#core.log.error({ conn: this.#id(), state: this.#state.kind, err: error }, "internal error in a connection");
     if (this.#state.kind === "forwarding") this.#state.copy.abort("internal_error");
     else this.#refuse("internal_error", alerts.internalError);
   }
@@ -287,28 +394,31 @@ export class Connection implements Undecided, OpenTraffic {
   #close(reason: CloseReason): void {
     const state = this.#state;
     if (state.kind === "closed") return;
-    this.#state = { kind: "closed" };
-    if (!this.#counters) this.#decided(null);
+    if (this.#routeSlot === -1) this.#decided(null);
+    this.#state = closed;
+    const { budget, chooser, limiter, traffic, upstreams, onClose } = this.#core;
     this.#clearTimer();
-    this.#core.budget.remove(this);
-    this.#bytes.sample();
-    this.#core.traffic.close(this.#counters!, this, reason);
+    budget.remove(this);
+    limiter.release(this);
+    traffic.close(this.#routeSlot, this.#backendSlot, reason, this);
     this.#core.ended(this);
     if (state.kind === "dialling") state.dial.abort();
-    // The sockets of a copy are its own to end.
-    if (state.kind !== "forwarding") this.#client.destroy();
-    // It may run within a step of another connection, which must not end by what this throws.
-    safely(this.#bug, () => this.#core.onClose?.(connectionRecord(this.#facts(reason))))();
+    else if (state.kind === "forwarding") {
+      upstreams.remove(state.upstream.slot);
+      chooser.closed(state.upstream.load);
+    }
+    this.#client.close();
+    if (onClose) onClose(connectionRecord(this.#facts(reason)));
   }
 
   #facts(reason: CloseReason): ConnectionFacts {
     return {
       conn: this.#id(),
       listener: this.#accepted.listener,
-      src: this.#accepted.source,
-      sport: this.#accepted.sourcePort,
+      src: this.#peer.address,
+      sport: this.#peer.port,
       hello: this.#hello,
-      route: this.#route?.label ?? NO_ROUTE,
+      route: this.#route?.label ?? "-",
       backend: this.#backend?.key ?? null,
       acceptedAt: this.#acceptedAt,
       helloAt: this.#helloAt,
@@ -320,11 +430,7 @@ export class Connection implements Undecided, OpenTraffic {
   }
 
   #id(): string {
-    return `${this.#core.bootId}-${this.#accepted.sequence}`;
-  }
-
-  #setTimer(step: () => void, ms: number): void {
-    this.#timer = setTimeout(safely(this.#bug, step), Math.min(ms, TIMER_MAX_MS));
+    return `${this.#core.idPrefix}${this.#accepted.sequence}`;
   }
 
   #clearTimer(): void {
@@ -332,24 +438,42 @@ export class Connection implements Undecided, OpenTraffic {
     this.#timer = null;
   }
 
-  get route(): RouteCounters | null {
-    return this.#counters;
+  /** Of traffic; -1: not decided. */
+  get routeSlot(): number {
+    return this.#routeSlot;
   }
 
-  get backend(): BackendCounters | null {
-    return this.#backend?.counters ?? null;
+  /** Of traffic; -1: none. */
+  get backendSlot(): number {
+    return this.#backendSlot;
   }
 
   get rxBytes(): number {
-    return this.#bytes.read;
+    return this.#client.bytesRead - this.#headerBytes;
   }
 
   get txBytes(): number {
-    return this.#bytes.accepted;
+    return this.#client.bytesTaken;
   }
 }
 
 /** RFC 9846, section 6: a fatal alert in a record of version 3.3. */
 function alertRecord(alert: Alert): Uint8Array {
   return Uint8Array.of(0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert);
+}
+
+function late(connection: Connection): void {
+  try {
+    connection.late();
+  } catch (error) {
+    connection.bug(error);
+  }
+}
+
+function enough(connection: Connection): void {
+  try {
+    connection.enough();
+  } catch (error) {
+    connection.bug(error);
+  }
 }

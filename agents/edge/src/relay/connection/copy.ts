@@ -1,9 +1,8 @@
-// Both directions of a forwarded connection, and the only place where every byte passes. Per chunk: one write, two comparisons,
-// one look at the clock.
+// Both directions of a forwarded connection, and the only place where every byte passes. Per chunk: one write, one comparison, one
+// look at the clock.
 //
 // Invariants:
-// - A side whose sink holds more than its high-water mark (64 KiB) is not read until the sink is empty. With what Node reads
-//   ahead (at most two chunks of 64 KiB) a direction never holds more than 256 KiB.
+// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (64 KiB).
 // - A FIN is passed on as a FIN after everything before it; a reset as a reset, at once.
 // - It ends exactly once, with one reason: the side whose FIN or reset was seen first, or our own cut.
 // - Our own cut stops forwarding, flushes and half-closes both sides, and resets what is left after a second.
@@ -11,12 +10,11 @@
 // Times are looked at when they may be due, never moved by a byte: one timer, set for the earliest moment at which something
 // could have run out, computes what is left from the time of the last activity. A pending write is watched in steps of an
 // eighth of writeStall, because the kernel does not say when it takes bytes.
-import type { Socket } from "node:net";
 import type { CloseReason, ForwardedReason } from "@helloway/routing/close-reason";
+import { Bandwidth } from "../limits/bandwidth.ts";
+import { KEEP_ALIVE_MS } from "../socket/listen-tcp.ts";
+import type { SocketOwner, TcpSocket } from "../socket/tcp-socket.ts";
 import type { RouteTimeouts } from "../table/served-route.ts";
-import { resetSocket } from "./reset-socket.ts";
-import { safely } from "./safely.ts";
-import type { SocketBytes } from "./socket-bytes.ts";
 import { TIMER_MAX_MS } from "./timer-max.ts";
 
 /** How long our own cut waits for its flush and FIN. */
@@ -24,173 +22,206 @@ const CUT_FLUSH_MS = 1_000;
 const WATCH_STEPS = 8;
 const WATCH_MIN_MS = 10;
 
-interface Side {
-  readonly socket: Socket;
-  readonly bytes: SocketBytes;
-  /** Its FIN was read; ours to it is out and so is everything before it. */
-  ended: boolean;
-  finished: boolean;
-  /** A write to it is pending: what it had taken when that last changed, and when. */
-  watched: boolean;
-  accepted: number;
-  progressAt: number;
+export interface CopyOwner {
+  /** Called once; both sockets are then closed or closing. */
+  copyEnded(reason: CloseReason): void;
+  /** The backend has said something, for the first time. */
+  answered(): void;
+  /** It would have been slowed down, had the limit not only observed. Once. */
+  overBandwidth(): void;
+  /** Gets what a defect throws; the owner then aborts. */
+  bug(error: unknown): void;
 }
 
-export class Copy {
+export interface CopyTerms {
+  readonly timeouts: RouteTimeouts;
+  /** null: no limit. */
+  readonly bytesPerSecond: number | null;
+  /** Slow down what is over bytesPerSecond; else only tell. */
+  readonly enforce: boolean;
+}
+
+class Side {
+  readonly socket: TcpSocket;
+  /** null: as fast as it comes. */
+  readonly bandwidth: Bandwidth | null;
+  /** Its FIN was read. */
+  ended = false;
+  /** It is of no use any more: reset, during our own cut. */
+  gone = false;
+  /** Not read for the bandwidth's sake. */
+  held: NodeJS.Timeout | null = null;
+  /** A write to it is pending: what it had taken when that last changed, and when. */
+  watched = false;
+  taken = 0;
+  progressAt = 0;
+
+  constructor(socket: TcpSocket, bandwidth: Bandwidth | null) {
+    this.socket = socket;
+    this.bandwidth = bandwidth;
+  }
+
+  /** Nothing more comes of it, and everything for it is out, our FIN included. */
+  get isOver(): boolean {
+    return this.gone || (this.ended && this.socket.isFinished);
+  }
+}
+
+export class Copy implements SocketOwner {
   readonly #client: Side;
   readonly #upstream: Side;
-  readonly #timeouts: RouteTimeouts;
+  readonly #terms: CopyTerms;
   readonly #openedAt: number;
-  readonly #onEnd: (reason: CloseReason) => void;
-  readonly #bug: (error: unknown) => void;
-  readonly #checkSafely = safely(
-    (error) => this.#bug(error),
-    () => this.#check(),
-  );
+  readonly #owner: CopyOwner;
   #activeAt: number;
   #timer: NodeJS.Timeout | null = null;
   #dueAt = Infinity;
   #firstEnd: ForwardedReason | null = null;
   #cut: CloseReason | null = null;
+  #answered = false;
+  #keptAlive = false;
+  #toldOver = false;
   #over = false;
 
   /**
+   * Becomes the owner of both sockets.
    * @param openedAt when the connection was accepted; performance.now().
-   * @param onEnd called once; both sockets are then closed or closing.
-   * @param bug gets what a defect throws; the owner then aborts.
    */
-  constructor(
-    client: { socket: Socket; bytes: SocketBytes },
-    upstream: { socket: Socket; bytes: SocketBytes },
-    timeouts: RouteTimeouts,
-    openedAt: number,
-    onEnd: (reason: CloseReason) => void,
-    bug: (error: unknown) => void,
-  ) {
-    this.#client = side(client.socket, client.bytes);
-    this.#upstream = side(upstream.socket, upstream.bytes);
-    this.#timeouts = timeouts;
+  constructor(client: TcpSocket, upstream: TcpSocket, terms: CopyTerms, openedAt: number, owner: CopyOwner) {
+    const now = performance.now();
+    const { bytesPerSecond } = terms;
+    const bandwidth = (): Bandwidth | null => (bytesPerSecond === null ? null : new Bandwidth(bytesPerSecond, now));
+    this.#client = new Side(client, bandwidth());
+    this.#upstream = new Side(upstream, bandwidth());
+    this.#terms = terms;
     this.#openedAt = openedAt;
-    this.#onEnd = onEnd;
-    this.#bug = bug;
-    this.#activeAt = performance.now();
+    this.#owner = owner;
+    this.#activeAt = now;
+    client.owner = this;
+    upstream.owner = this;
   }
 
-  /** Replays what the client sent so far in one write, then forwards. The owner passes on the client's data, end and error. */
-  start(received: Uint8Array, clientEnded: boolean): void {
-    const bug = this.#bug;
+  /**
+   * Says to the backend in one write what the client sent so far, then forwards.
+   * @param preamble goes before it: a PROXY header; null: none.
+   */
+  start(preamble: Uint8Array | null, received: Uint8Array, clientEnded: boolean): void {
     const client = this.#client;
     const upstream = this.#upstream;
-    upstream.socket
-      .on(
-        "data",
-        safely(bug, (chunk: Buffer) => this.#forward(chunk, upstream, client)),
-      )
-      .on(
-        "end",
-        safely(bug, () => this.#ended(upstream)),
-      )
-      .on(
-        "error",
-        safely(bug, (error: Error) => this.#failed(upstream, error)),
-      )
-      .on(
-        "drain",
-        safely(bug, () => this.#drained(client)),
-      )
-      .on(
-        "finish",
-        safely(bug, () => this.#finished(upstream)),
-      );
-    client.socket
-      .on(
-        "drain",
-        safely(bug, () => this.#drained(upstream)),
-      )
-      .on(
-        "finish",
-        safely(bug, () => this.#finished(client)),
-      );
-    client.socket.resume();
-    this.#forward(received, client, upstream);
+    const first = preamble === null ? received : Buffer.concat([preamble, received]);
+    upstream.socket.resume();
+    if (!clientEnded) client.socket.resume();
+    this.#forward(first, client, upstream);
+    if (this.#over) return;
     if (clientEnded) this.#ended(client);
     else this.#arm(this.#activeAt);
   }
 
-  clientData(chunk: Uint8Array): void {
-    this.#forward(chunk, this.#client, this.#upstream);
+  read(socket: TcpSocket, bytes: Buffer): void {
+    if (socket === this.#client.socket) return this.#forward(bytes, this.#client, this.#upstream);
+    if (!this.#answered) {
+      this.#answered = true;
+      this.#owner.answered();
+    }
+    this.#forward(bytes, this.#upstream, this.#client);
   }
 
-  clientEnded(): void {
-    this.#ended(this.#client);
+  ended(socket: TcpSocket): void {
+    this.#ended(this.#sideOf(socket));
   }
 
-  clientFailed(error: NodeJS.ErrnoException): void {
-    this.#failed(this.#client, error);
+  failed(socket: TcpSocket): void {
+    this.#failed(this.#sideOf(socket));
   }
 
-  #forward(chunk: Uint8Array, from: Side, to: Side): void {
+  drained(socket: TcpSocket): void {
+    this.#activeAt = performance.now();
+    this.#readOn(this.#other(this.#sideOf(socket)));
+  }
+
+  finished(): void {
+    this.#endIfDone();
+  }
+
+  bug(error: unknown): void {
+    this.#owner.bug(error);
+  }
+
+  #forward(bytes: Uint8Array, from: Side, to: Side): void {
     this.#activeAt = performance.now();
     if (this.#cut !== null) return;
-    to.bytes.write(chunk);
-    const pending = to.socket.writableLength;
-    if (pending === 0) return;
-    if (pending >= to.socket.writableHighWaterMark) from.socket.pause();
-    if (!to.watched) this.#watch(to);
+    if (to.socket.write(bytes) !== 0) return this.#failed(to);
+    if (to.socket.pending) {
+      from.socket.stop();
+      if (!to.watched) this.#watch(to);
+    }
+    if (from.bandwidth !== null) this.#slow(from, from.bandwidth, bytes.length);
   }
 
-  #drained(from: Side): void {
+  #readOn(side: Side): void {
+    if (side.held === null && !side.ended && !this.#other(side).socket.pending) side.socket.resume();
+  }
+
+  #slow(from: Side, bandwidth: Bandwidth, bytes: number): void {
+    const pauseMs = bandwidth.pauseMs(bytes, this.#activeAt);
+    if (pauseMs === 0) return;
+    if (!this.#terms.enforce) {
+      if (!this.#toldOver) this.#owner.overBandwidth();
+      this.#toldOver = true;
+      return;
+    }
+    from.socket.stop();
+    if (from.held) clearTimeout(from.held);
+    from.held = setTimeout(letGo, pauseMs, this, from);
+  }
+
+  /** The bandwidth lets a side be read again. */
+  letGo(side: Side): void {
+    side.held = null;
+    if (this.#over) return;
     this.#activeAt = performance.now();
-    from.socket.resume();
+    this.#readOn(side);
+    if (this.#cut === null) this.#arm(this.#activeAt);
   }
 
   #ended(from: Side): void {
     from.ended = true;
     this.#activeAt = performance.now();
     this.#firstEnd ??= from === this.#client ? "client_closed" : "backend_closed";
-    this.#other(from).socket.end();
+    const to = this.#other(from);
+    // Both are done and everything is out: closing says so to both.
+    if (to.ended && !to.socket.pending && !from.socket.pending) return this.#end();
+    to.socket.end();
     this.#endIfDone();
     if (!this.#over && this.#cut === null) this.#arm(this.#activeAt);
   }
 
-  #finished(to: Side): void {
-    to.finished = true;
-    this.#endIfDone();
-  }
-
   #endIfDone(): void {
-    const { ended, finished } = this.#client;
-    if (ended && finished && this.#upstream.ended && this.#upstream.finished) this.#end();
+    if (this.#client.isOver && this.#upstream.isOver) this.#end();
   }
 
-  #failed(side: Side, error: NodeJS.ErrnoException): void {
-    side.bytes.fail(error);
+  #failed(side: Side): void {
     if (this.#over) return;
     if (this.#cut !== null) {
-      side.ended = true;
-      side.finished = true;
-      this.#endIfDone();
-      return;
+      side.gone = true;
+      side.socket.close();
+      return this.#endIfDone();
     }
     this.#firstEnd ??= side === this.#client ? "client_reset" : "backend_reset";
-    this.#reset(this.#other(side));
+    this.#other(side).socket.reset();
     this.#end();
-  }
-
-  #reset({ socket, bytes }: Side): void {
-    bytes.sample();
-    resetSocket(socket);
   }
 
   /** Our own end of it, for this reason. False: another cut began before. */
   cut(reason: ForwardedReason): boolean {
     if (this.#over || this.#cut !== null) return false;
     this.#cut = reason;
-    for (const { socket } of [this.#client, this.#upstream]) {
+    for (const { socket, ended } of [this.#client, this.#upstream]) {
       socket.end();
-      socket.resume();
+      if (!ended) socket.resume();
     }
     this.#setTimer(CUT_FLUSH_MS);
+    this.#endIfDone();
     return true;
   }
 
@@ -198,8 +229,8 @@ export class Copy {
   abort(reason: CloseReason): void {
     if (this.#over) return;
     this.#cut ??= reason;
-    this.#reset(this.#client);
-    this.#reset(this.#upstream);
+    this.#client.socket.reset();
+    this.#upstream.socket.reset();
     this.#end();
   }
 
@@ -207,7 +238,15 @@ export class Copy {
     if (this.#over) return;
     this.#over = true;
     if (this.#timer) clearTimeout(this.#timer);
-    this.#onEnd(this.#cut ?? this.#firstEnd ?? "internal_error");
+    for (const { socket, held } of [this.#client, this.#upstream]) {
+      if (held) clearTimeout(held);
+      socket.close();
+    }
+    this.#owner.copyEnded(this.#cut ?? this.#firstEnd ?? "internal_error");
+  }
+
+  #sideOf(socket: TcpSocket): Side {
+    return socket === this.#client.socket ? this.#client : this.#upstream;
   }
 
   #other(side: Side): Side {
@@ -216,7 +255,7 @@ export class Copy {
 
   #watch(to: Side): void {
     to.watched = true;
-    to.accepted = to.bytes.accepted;
+    to.taken = to.socket.bytesTaken;
     to.progressAt = this.#activeAt;
     this.#arm(this.#activeAt);
   }
@@ -224,19 +263,23 @@ export class Copy {
   /** Looks whether a watched write went on. True: it did not for too long. */
   #stalled(to: Side, now: number): boolean {
     if (!to.watched) return false;
-    const accepted = to.bytes.accepted;
-    if (accepted !== to.accepted || to.socket.writableLength === 0) {
-      to.accepted = accepted;
+    const taken = to.socket.bytesTaken;
+    if (taken !== to.taken || !to.socket.pending) {
+      to.taken = taken;
       to.progressAt = now;
       this.#activeAt = now;
-      to.watched = to.socket.writableLength > 0;
+      to.watched = to.socket.pending;
     }
-    return to.watched && now - to.progressAt >= this.#timeouts.writeStallMs;
+    return to.watched && now - to.progressAt >= this.#terms.timeouts.writeStallMs;
   }
 
-  #check(): void {
+  /** Something may have run out. */
+  check(): void {
     this.#dueAt = Infinity;
     if (this.#cut !== null) return this.abort(this.#cut);
+    // Not before: most connections are over by then, and it is four system calls.
+    if (!this.#keptAlive) this.#upstream.socket.keepAlive(KEEP_ALIVE_MS);
+    this.#keptAlive = true;
     const now = performance.now();
     const due = this.#due(now);
     if (due) this.cut(due);
@@ -244,41 +287,60 @@ export class Copy {
   }
 
   #due(now: number): ForwardedReason | null {
-    const { maxDurationMs } = this.#timeouts;
+    const { maxDurationMs } = this.#terms.timeouts;
     if (maxDurationMs !== null && now - this.#openedAt >= maxDurationMs) return "max_duration";
     const clientStalled = this.#stalled(this.#client, now);
     if (this.#stalled(this.#upstream, now) || clientStalled) return "write_stall";
-    if (this.#client.watched || this.#upstream.watched) return null;
+    if (this.#client.watched || this.#upstream.watched || this.#isHeld()) return null;
     const { limitMs, reason } = this.#idleLimit();
     return now - this.#activeAt >= limitMs ? reason : null;
   }
 
+  #isHeld(): boolean {
+    return this.#client.held !== null || this.#upstream.held !== null;
+  }
+
   #idleLimit(): { limitMs: number; reason: ForwardedReason } {
-    const { idleMs, halfClosedMs } = this.#timeouts;
+    const { idleMs, halfClosedMs } = this.#terms.timeouts;
     return this.#firstEnd !== null && halfClosedMs <= idleMs
       ? { limitMs: halfClosedMs, reason: "half_closed_timeout" }
       : { limitMs: idleMs, reason: "idle_timeout" };
   }
 
-  /** Makes sure that #check runs when something can next run out. */
+  /** Makes sure that check() runs when something can next run out. */
   #arm(now: number): void {
-    const { maxDurationMs, writeStallMs } = this.#timeouts;
+    const { maxDurationMs, writeStallMs } = this.#terms.timeouts;
     const watched = this.#client.watched || this.#upstream.watched;
     const quietMs = watched
       ? Math.max(writeStallMs / WATCH_STEPS, WATCH_MIN_MS)
-      : this.#activeAt + this.#idleLimit().limitMs - now;
+      : this.#isHeld()
+        ? Infinity
+        : this.#activeAt + this.#idleLimit().limitMs - now;
     const leftMs = maxDurationMs === null ? Infinity : this.#openedAt + maxDurationMs - now;
-    const waitMs = Math.max(1, Math.min(quietMs, leftMs));
-    if (now + waitMs < this.#dueAt) this.#setTimer(waitMs);
+    const aliveMs = this.#keptAlive ? Infinity : KEEP_ALIVE_MS;
+    const waitMs = Math.max(1, Math.min(quietMs, leftMs, aliveMs));
+    if (waitMs !== Infinity && now + waitMs < this.#dueAt) this.#setTimer(waitMs);
   }
 
   #setTimer(waitMs: number): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#dueAt = performance.now() + waitMs;
-    this.#timer = setTimeout(this.#checkSafely, Math.min(Math.ceil(waitMs), TIMER_MAX_MS));
+    this.#timer = setTimeout(check, Math.min(Math.ceil(waitMs), TIMER_MAX_MS), this);
   }
 }
 
-function side(socket: Socket, bytes: SocketBytes): Side {
-  return { socket, bytes, ended: false, finished: false, watched: false, accepted: 0, progressAt: 0 };
+function check(copy: Copy): void {
+  try {
+    copy.check();
+  } catch (error) {
+    copy.bug(error);
+  }
+}
+
+function letGo(copy: Copy, side: Side): void {
+  try {
+    copy.letGo(side);
+  } catch (error) {
+    copy.bug(error);
+  }
 }

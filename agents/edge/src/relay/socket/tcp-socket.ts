@@ -1,0 +1,259 @@
+// One TCP socket of a connection, on a handle of Node's (tcp-binding.ts), with exact byte counts at any moment of its life.
+//
+// Invariants:
+// - The owner's methods are called one at a time from the event loop, never from within a method of the socket that the owner
+//   called: what fails at once is a return value.
+// - After close() or reset() the owner hears nothing more.
+// - At most what one read brings (64 KiB) is pending when the owner stops reading the other side while `pending` holds.
+//
+// Counts. What the kernel took of a pending write is known to the handle alone: handed minus its queue. One case is a lower
+// bound: a pending write that fails; what was left of it is gone with it, and the last sample stands.
+import {
+  type ConnectRequest,
+  END_OF_FILE,
+  kArrayBufferOffset,
+  kLastWriteWasAsync,
+  kReadBytesOrError,
+  ShutdownWrap,
+  type SocketName,
+  streamBaseState,
+  TCP,
+  TCPConnectWrap,
+  type TcpHandle,
+  tcpConstants,
+  WriteWrap,
+  type WriteRequest,
+} from "./tcp-binding.ts";
+
+export interface SocketOwner {
+  /** The bytes are the owner's: nothing else will write there. */
+  read(socket: TcpSocket, bytes: Buffer): void;
+  /** Its FIN was read. */
+  ended(socket: TcpSocket): void;
+  /** It was reset, or a write failed; only close() or reset() is left to do. @param error a negative error number. */
+  failed(socket: TcpSocket, error: number): void;
+  /** Nothing is pending any more. */
+  drained(socket: TcpSocket): void;
+  /** Our FIN is out and everything before it. */
+  finished(socket: TcpSocket): void;
+  /** Gets what a defect in the above throws. */
+  bug(error: unknown): void;
+}
+
+interface OwnedHandle extends TcpHandle {
+  socket: TcpSocket;
+}
+
+interface OwnedWrite extends WriteRequest {
+  socket: TcpSocket;
+  bytes: Uint8Array;
+}
+
+export class TcpSocket {
+  owner: SocketOwner;
+  readonly #handle: TcpHandle;
+  /** Bytes read from the peer. */
+  bytesRead = 0;
+  #reading = false;
+  /** Writes that the kernel has not taken whole. */
+  #pendingWrites = 0;
+  /** Handed to write(), and how much of that was surely taken. */
+  #handed = 0;
+  #taken = 0;
+  #shutdown: "no" | "sent" | "done" = "no";
+  #resetWanted = false;
+  #closed = false;
+
+  constructor(handle: TcpHandle, owner: SocketOwner) {
+    this.#handle = handle;
+    this.owner = owner;
+    (handle as OwnedHandle).socket = this;
+    handle.onread = onread;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether some of what was written is not taken by the kernel yet. */
+  get pending(): boolean {
+    return this.#pendingWrites > 0;
+  }
+
+  /** Of the bytes handed over, those that the kernel took. */
+  get bytesTaken(): number {
+    this.#sample();
+    return this.#taken;
+  }
+
+  /** Reads on, if it was stopped. */
+  resume(): void {
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    this.#handle.readStart();
+  }
+
+  stop(): void {
+    if (!this.#reading || this.#closed) return;
+    this.#reading = false;
+    this.#handle.readStop();
+  }
+
+  /** The bytes must not change until nothing is pending. 0, or the negative error number of a socket that is of no use any more. */
+  write(bytes: Uint8Array): number {
+    if (this.#closed) return 0;
+    this.#handed += bytes.length;
+    const request = nextWrite;
+    const error = this.#handle.writeBuffer(request, bytes);
+    if (error !== 0) {
+      this.#handed -= bytes.length;
+      return error;
+    }
+    if (streamBaseState[kLastWriteWasAsync] === 0) {
+      if (this.#pendingWrites === 0) this.#taken = this.#handed;
+      return 0;
+    }
+    (request as OwnedWrite).socket = this;
+    (request as OwnedWrite).bytes = bytes;
+    nextWrite = newWrite();
+    this.#pendingWrites++;
+    return 0;
+  }
+
+  /** Sends a FIN behind everything written. The owner hears of it by finished(), or failed(). */
+  end(): void {
+    if (this.#closed || this.#shutdown !== "no") return;
+    this.#shutdown = "sent";
+    const request = new ShutdownWrap() as InstanceType<typeof ShutdownWrap> & { socket: TcpSocket };
+    request.socket = this;
+    request.oncomplete = onshutdown;
+    // ENOTCONN: a reset has overtaken us. It is heard of by reading, or there is nobody left to hear.
+    if (this.#handle.shutdown(request) !== 0) this.#shutdown = "done";
+  }
+
+  /** Whether our FIN and everything before it are out. */
+  get isFinished(): boolean {
+    return this.#shutdown === "done";
+  }
+
+  /** Closes; with nothing pending and nothing unread the peer gets a FIN. */
+  close(): void {
+    if (this.#closed) return;
+    this.#sample();
+    this.#closed = true;
+    this.#handle.close();
+  }
+
+  /** Closes with a reset. While a FIN is being sent libuv refuses to reset: then as soon as it is out. */
+  reset(): void {
+    if (this.#closed) return;
+    this.#sample();
+    this.#closed = true;
+    if (this.#handle.reset() === 0) return;
+    if (this.#shutdown === "sent") this.#resetWanted = true;
+    else this.#handle.close();
+  }
+
+  setNoDelay(): void {
+    if (!this.#closed) this.#handle.setNoDelay(true);
+  }
+
+  /** Probes an idle peer, first after this. */
+  keepAlive(ms: number): void {
+    if (!this.#closed) this.#handle.setKeepAlive(true, Math.ceil(ms / 1000));
+  }
+
+  localName(): SocketName {
+    const name: SocketName = {};
+    this.#handle.getsockname(name);
+    return name;
+  }
+
+  /** For the callbacks of the handle alone. */
+  static onRead(socket: TcpSocket, bytes: ArrayBuffer | undefined): void {
+    const count = streamBaseState[kReadBytesOrError]!;
+    if (socket.#closed || count === 0) return;
+    if (count > 0) {
+      socket.bytesRead += count;
+      socket.owner.read(socket, Buffer.from(bytes!, streamBaseState[kArrayBufferOffset], count));
+      return;
+    }
+    socket.#reading = false;
+    if (count === END_OF_FILE) socket.owner.ended(socket);
+    else socket.owner.failed(socket, count);
+  }
+
+  static onWritten(socket: TcpSocket, status: number): void {
+    socket.#pendingWrites--;
+    if (socket.#closed) return;
+    if (status < 0) return socket.owner.failed(socket, status);
+    if (socket.#pendingWrites > 0) return;
+    socket.#taken = socket.#handed;
+    socket.owner.drained(socket);
+  }
+
+  static onShutdown(socket: TcpSocket, status: number): void {
+    socket.#shutdown = "done";
+    if (socket.#resetWanted) {
+      socket.#resetWanted = false;
+      if (socket.#handle.reset() !== 0) socket.#handle.close();
+      return;
+    }
+    if (socket.#closed) return;
+    if (status < 0) socket.owner.failed(socket, status);
+    else socket.owner.finished(socket);
+  }
+
+  /** A count never goes back, whatever a handle in the course of failing says. */
+  #sample(): void {
+    if (this.#closed || this.#pendingWrites === 0) return;
+    const taken = this.#handed - this.#handle.writeQueueSize;
+    if (taken > this.#taken) this.#taken = taken;
+  }
+}
+
+/** A connection attempt of its own handle, or the negative error number of an attempt that could not begin. */
+export function connectTcp(
+  { address, family, port }: { address: string; family: 4 | 6; port: number },
+  oncomplete: (status: number) => void,
+): { handle: TcpHandle; error: number } {
+  const handle = new TCP(tcpConstants.SOCKET);
+  const request: ConnectRequest = new TCPConnectWrap();
+  request.oncomplete = oncomplete;
+  const error = family === 6 ? handle.connect6(request, address, port) : handle.connect(request, address, port);
+  return { handle, error };
+}
+
+/** The request of the next write: one that did not have to wait leaves nothing in it, so most writes share one. */
+let nextWrite = newWrite();
+
+function newWrite(): WriteRequest {
+  const request = new WriteWrap() as OwnedWrite;
+  request.oncomplete = onwritten;
+  return request;
+}
+
+function onread(this: TcpHandle, bytes: ArrayBuffer | undefined): void {
+  const { socket } = this as OwnedHandle;
+  try {
+    TcpSocket.onRead(socket, bytes);
+  } catch (error) {
+    socket.owner.bug(error);
+  }
+}
+
+function onwritten(this: OwnedWrite, status: number): void {
+  try {
+    TcpSocket.onWritten(this.socket, status);
+  } catch (error) {
+    this.socket.owner.bug(error);
+  }
+}
+
+function onshutdown(this: { socket: TcpSocket }, status: number): void {
+  try {
+    TcpSocket.onShutdown(this.socket, status);
+  } catch (error) {
+    this.socket.owner.bug(error);
+  }
+}

@@ -1,0 +1,56 @@
+// The memory that the workers of an engine have in common, and how a dead worker's part of it is given back.
+import { readFileSync } from "node:fs";
+import { createUpstreams, forgetUpstreams } from "../backend/upstream-sockets.ts";
+import { type BudgetLimits, defaultBudgetLimits } from "../shared/budget-limits.ts";
+import { forgetUndecided } from "../shared/forget-undecided.ts";
+import { createHashKey } from "../shared/keyed-hash.ts";
+import { createSharedEntries, SharedEntries } from "../shared/shared-entries.ts";
+import { createUndecidedBudget } from "../shared/undecided-budget.ts";
+import type { EngineMemory } from "./messages.ts";
+import { MAIN_THREAD } from "../shared/worker-lock.ts";
+
+/** What the process itself needs: files, the control plane's streams, and each worker's loop. */
+const DESCRIPTORS_OF_PROCESS = 32;
+const DESCRIPTORS_OF_WORKER = 8;
+const UNDECIDED_MIN = 16;
+
+export function createEngineMemory(workers: number): EngineMemory {
+  return {
+    hashKey: createHashKey(),
+    budget: createUndecidedBudget(workers, budgetLimits(descriptorLimit(), workers)),
+    routes: createSharedEntries({ workers }),
+    sources: createSharedEntries({ workers }),
+    upstreams: createUpstreams(workers),
+  };
+}
+
+/** Nothing that a dead worker had counted, held or locked is left. */
+export async function forgetWorker(memory: EngineMemory, worker: number): Promise<void> {
+  for (const entries of [memory.routes, memory.sources]) new SharedEntries(entries, MAIN_THREAD).forgetWorker(worker);
+  forgetUpstreams(memory.upstreams, worker);
+  await forgetUndecided(memory.budget, worker);
+}
+
+/**
+ * Half of the descriptors that are left for connections may wait for a decision: a forwarded connection needs two, and without a bound
+ * below the system's own, clients that say nothing would take them all.
+ */
+export function budgetLimits(descriptors: number, workers: number): BudgetLimits {
+  const forConnections = descriptors - DESCRIPTORS_OF_PROCESS - workers * DESCRIPTORS_OF_WORKER;
+  const connectionsMax = Math.min(
+    defaultBudgetLimits.connectionsMax,
+    Math.max(UNDECIDED_MIN, Math.floor(forConnections / 2)),
+  );
+  return {
+    ...defaultBudgetLimits,
+    connectionsMax,
+    sourceConnectionsMax: Math.min(defaultBudgetLimits.sourceConnectionsMax, connectionsMax),
+  };
+}
+
+/** Of this process; Node has raised it to what the system allows. */
+function descriptorLimit(): number {
+  const limits = readFileSync("/proc/self/limits", "utf8");
+  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1];
+  return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);
+}

@@ -1,0 +1,178 @@
+// One worker's part of the engine: its listening sockets, its table, its connections. What holds for the edge as a whole (limits,
+// budgets, turns) is in memory that all workers share.
+import type { TrafficAnnouncement } from "../shared/traffic.ts";
+import { BackendChooser } from "../backend/backend-chooser.ts";
+import { BackendResolver } from "../backend/backend-resolver.ts";
+import { UpstreamSockets } from "../backend/upstream-sockets.ts";
+import { Connection } from "../connection/connection.ts";
+import type { RelayCore } from "../connection/relay-core.ts";
+import { unmapped } from "../connection/source.ts";
+import { Drain } from "../drain.ts";
+import { readCountryDatabase } from "../geo/country-database.ts";
+import { RouteLimiter } from "../limits/route-limiter.ts";
+import { TrustedProxies } from "../proxy-protocol/trusted-proxies.ts";
+import type { ConnectionRecord, ListenerAddress, RefusedObject } from "../relay.ts";
+import type { RelayOptions } from "../relay-options.ts";
+import { createEdgeClock } from "../shared/edge-clock.ts";
+import { SharedEntries } from "../shared/shared-entries.ts";
+import { Traffic } from "../shared/traffic.ts";
+import { UndecidedBudget } from "../shared/undecided-budget.ts";
+import { listenTcp, systemError, type TcpListener } from "../socket/listen-tcp.ts";
+import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
+import { TableFeed } from "../table/table-feed.ts";
+import { decodeObjects } from "./encoded-objects.ts";
+import type { ApplyCall, ListenCall, WorkerStart } from "./messages.ts";
+
+export interface EngineHooks {
+  log: RelayOptions["log"];
+  /** One connection ended. */
+  onRecord(record: ConnectionRecord): void;
+  onTraffic(announcement: TrafficAnnouncement): void;
+  /** Has to reach another worker's evictOldest(). */
+  evictElsewhere(worker: number, source: number): void;
+}
+
+export class Engine {
+  readonly #hooks: EngineHooks;
+  readonly #feed: TableFeed;
+  readonly #resolver: BackendResolver;
+  readonly #trusted: TrustedProxies;
+  readonly #open = new Set<Connection>();
+  readonly #core: RelayCore;
+  readonly #listeners: TcpListener[] = [];
+  #drain: Drain | null = null;
+  #sequence = 0;
+
+  constructor(start: WorkerStart, hooks: EngineHooks) {
+    const { memory, worker } = start;
+    const now = createEdgeClock();
+    const routes = new SharedEntries(memory.routes, worker);
+    const countries = start.countries === null ? null : readCountryDatabase(start.countries);
+    this.#hooks = hooks;
+    this.#feed = new TableFeed(start.ownSockets, { geo: countries !== null });
+    this.#resolver = new BackendResolver(start.dnsServers);
+    this.#trusted = new TrustedProxies(start.proxyTrusted);
+    this.#core = {
+      idPrefix: start.idPrefix,
+      log: hooks.log,
+      debug: start.wantsDebug,
+      onClose: start.wantsRecords ? hooks.onRecord : null,
+      traffic: new Traffic(hooks.onTraffic),
+      budget: new UndecidedBudget(memory.budget, worker, hooks.evictElsewhere),
+      limiter: new RouteLimiter(routes, new SharedEntries(memory.sources, worker), now),
+      chooser: new BackendChooser(routes, now),
+      countries,
+      open: this.#open,
+      resolver: this.#resolver,
+      upstreams: new UpstreamSockets(memory.upstreams, worker),
+      ended: (connection) => {
+        this.#open.delete(connection);
+        this.#drain?.ended(connection);
+      },
+      draining: false,
+      edgeName: () => start.edgeName,
+      table: () => this.#feed.table,
+      policy: () => this.#feed.table?.settings.policy ?? null,
+    };
+  }
+
+  /** All or none. Throws the system's error. */
+  async listen({ targets }: ListenCall): Promise<ListenerAddress[]> {
+    try {
+      for (const target of targets) {
+        const proxy = target.proxy;
+        const handlers = {
+          onConnection: (client: TcpHandle, listener: ListenerAddress) => this.#accept(client, listener, proxy),
+          onFailure: (error: number, listener: ListenerAddress) =>
+            this.#hooks.log.error({ ...systemError(error), listener }, "cannot accept a connection"),
+        };
+        this.#listeners.push(listenTcp("descriptor" in target ? target : { ...target, shared: true }, handlers));
+      }
+    } catch (error) {
+      await this.#closeListeners();
+      throw error;
+    }
+    return this.#listeners.map(({ address }) => address);
+  }
+
+  #accept(handle: TcpHandle, listener: ListenerAddress, proxy: boolean): void {
+    const name: SocketName = {};
+    // It was reset before anybody could look: nobody is there to be counted.
+    if (handle.getpeername(name) !== 0) return handle.close();
+    const peer = { address: unmapped(name.address ?? ""), port: name.port ?? 0 };
+    const local = (): { address: string; port: number } => {
+      const own: SocketName = {};
+      handle.getsockname(own);
+      return { address: unmapped(own.address ?? listener.address), port: own.port ?? listener.port };
+    };
+    const connection = new Connection(this.#core, {
+      handle,
+      sequence: ++this.#sequence,
+      listener: formatSocket(listener),
+      peer,
+      local,
+      proxy: proxy ? { trusted: this.#trusted.has(peer.address) } : null,
+      origin: this.#core.upstreams.judge(peer.address, peer.port, () => local().address, listener.port),
+    });
+    connection.start(this.#feed.table);
+  }
+
+  async setOwnSockets(sockets: readonly ListenerAddress[]): Promise<null> {
+    await this.#feed.setOwnSockets(sockets);
+    return null;
+  }
+
+  async apply(call: ApplyCall): Promise<{ serving: boolean; refused: RefusedObject[] }> {
+    const { snapshot, removals, tellRefused } = call;
+    const objects = await decodeObjects(call.objects);
+    const kept = await decodeObjects(call.kept);
+    const { refused } = await this.#feed.apply({ snapshot, objects, removals, kept });
+    return { serving: this.#feed.table !== null, refused: tellRefused ? refused : [] };
+  }
+
+  flush(): null {
+    this.#core.traffic.flush(this.#open);
+    return null;
+  }
+
+  cut(routeUid: string | null): number {
+    let cut = 0;
+    for (const connection of this.#open) if (connection.cut(routeUid)) cut++;
+    return cut;
+  }
+
+  async drain(timeoutMs: number): Promise<null> {
+    this.#core.draining = true;
+    this.#drain?.stop();
+    const drain = new Drain(this.#open);
+    this.#drain = drain;
+    await drain.run(timeoutMs);
+    return null;
+  }
+
+  resume(): null {
+    this.#core.draining = false;
+    this.#drain?.stop();
+    this.#drain = null;
+    return null;
+  }
+
+  async close(): Promise<null> {
+    await this.#closeListeners();
+    await this.drain(0);
+    this.#resolver.cancel();
+    return null;
+  }
+
+  evictOldest(source: number): void {
+    this.#core.budget.evictOldest(source);
+  }
+
+  async #closeListeners(): Promise<void> {
+    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+  }
+}
+
+function formatSocket({ address, port }: ListenerAddress): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

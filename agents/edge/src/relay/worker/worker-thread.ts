@@ -1,0 +1,85 @@
+import { Worker } from "node:worker_threads";
+import type { CallName, FromWorker, ToWorker, WorkerCalls, WorkerFailure, WorkerStart } from "./messages.ts";
+
+/** The worker ended before it had answered. */
+export class WorkerLostError extends Error {
+  constructor() {
+    super("a worker of the relay ended");
+    this.name = "WorkerLostError";
+  }
+}
+
+export interface ThreadHandlers {
+  /** Everything but answers. */
+  onMessage(message: Exclude<FromWorker, { kind: "answer" | "failure" }>): void;
+  /** Once. Everything it said has been heard. @param error what ended it, when it was an error. */
+  onEnd(error: unknown): void;
+}
+
+interface Pending {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+/** One worker, as its coordinator sees it. */
+export class WorkerThread {
+  readonly #thread: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #ended = false;
+  #error: unknown = null;
+
+  constructor(start: WorkerStart, handlers: ThreadHandlers) {
+    this.#thread = new Worker(new URL("./worker.ts", import.meta.url), {
+      name: `relay ${start.worker}`,
+      workerData: start,
+      // Connections live longer than most garbage: with little room for the young every collection would move them about.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
+    this.#thread.on("message", (message: FromWorker) => {
+      if (message.kind === "answer") this.#take(message.id)?.resolve(message.answer);
+      else if (message.kind === "failure") this.#take(message.id)?.reject(toError(message.error));
+      else handlers.onMessage(message);
+    });
+    this.#thread.on("error", (error) => {
+      this.#error = error;
+    });
+    this.#thread.on("exit", () => {
+      this.#ended = true;
+      for (const { reject } of this.#pending.values()) reject(new WorkerLostError());
+      this.#pending.clear();
+      handlers.onEnd(this.#error);
+    });
+  }
+
+  /** Rejects with WorkerLostError when it ends first. */
+  async call<N extends CallName>(name: N, ask: WorkerCalls[N]["ask"]): Promise<WorkerCalls[N]["answer"]> {
+    if (this.#ended) throw new WorkerLostError();
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    this.tell({ kind: "call", id, name, ask });
+    return (await promise) as WorkerCalls[N]["answer"];
+  }
+
+  tell(message: ToWorker): void {
+    this.#thread.postMessage(message);
+  }
+
+  /** Ends it now, whatever it does. */
+  async terminate(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+}
+
+function toError({ message, stack, more }: WorkerFailure): Error {
+  const error = Object.assign(new Error(message), more);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
