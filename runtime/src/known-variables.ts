@@ -31,6 +31,9 @@ export const knownVariables: readonly string[] = [
   "HELLOWAY_OIDC_ADMIN_GROUP",
   "HELLOWAY_OIDC_VIEWER_GROUP",
   "HELLOWAY_REPORT_INTERVAL",
+  "LISTEN_FDS",
+  "LISTEN_FDNAMES",
+  "LISTEN_PID",
   "HELLOWAY_URL",
   "HELLOWAY_TOKEN",
 ];

@@ -15,7 +15,7 @@ import { z } from "zod";
 import { edgeNameOfHost, isEdgeName } from "./control/edge-name.ts";
 import { formatSocketAddress } from "./control/format-socket-address.ts";
 import { hasIpv6, isReachable } from "./control/own-addresses.ts";
-import { parseListener, passedDescriptors } from "./listener-specs.ts";
+import { type PassedDescriptors, parseListener, passedDescriptors } from "./listener-specs.ts";
 import type { ListenerAddress, ListenerSpec } from "./relay/relay.ts";
 
 export interface AgentConfig {
@@ -52,8 +52,15 @@ function toListener(socket: SocketAddress, context: z.RefinementCtx): ListenerAd
   return { address: address.text, port: socket.port };
 }
 
-/** Each with what may follow it (listener-specs.ts); resolved once the whole environment is at hand. */
-const listen = z.string().transform((text) => text.split(",").map((part) => part.trim()));
+const listen = (passed: PassedDescriptors) =>
+  z.string().transform((text, context): ListenerSpec[] =>
+    text.split(",").map((part) => {
+      const spec = parseListener(part.trim(), passed);
+      if (!("problems" in spec)) return spec;
+      for (const message of spec.problems) context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    }),
+  );
 
 /** More than any machine has cores; each has a table of its own. */
 const WORKERS_MAX = 64;
@@ -86,7 +93,7 @@ const environment = (env: NodeJS.ProcessEnv) =>
   z
     .object({
       HELLOWAY_DATA_DIR: z.string().prefault(".helloway"),
-      HELLOWAY_EDGE_LISTEN: listen.optional(),
+      HELLOWAY_EDGE_LISTEN: listen(passedDescriptors(env, process.pid)).optional(),
       HELLOWAY_EDGE_ADDRESSES: addresses.optional(),
       HELLOWAY_EDGE_ADMIN: socketAddress.transform(toListener).prefault("127.0.0.1:9443"),
       HELLOWAY_EDGE_PROXY_TRUSTED: networks.optional(),
@@ -108,11 +115,7 @@ const environment = (env: NodeJS.ProcessEnv) =>
       HELLOWAY_LOG_FORMAT: logFormat.optional(),
     })
     .superRefine((values, context) => {
-      const listeners = listenersOf(values.HELLOWAY_EDGE_LISTEN ?? [], env);
-      for (const message of listeners.flatMap((each) => ("problems" in each ? each.problems : []))) {
-        context.addIssue({ code: "custom", path: ["HELLOWAY_EDGE_LISTEN"], message });
-      }
-      const wantsHeaders = listeners.some((each) => !("problems" in each) && each.proxy === true);
+      const wantsHeaders = values.HELLOWAY_EDGE_LISTEN?.some((each) => each.proxy) ?? false;
       if (wantsHeaders && values.HELLOWAY_EDGE_PROXY_TRUSTED === undefined) {
         const message = "is required with a +proxy listener: the networks whose PROXY headers are believed";
         context.addIssue({ code: "custom", path: ["HELLOWAY_EDGE_PROXY_TRUSTED"], message });
@@ -136,10 +139,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AgentConfig {
   const file = values.HELLOWAY_JOIN_TOKEN_FILE;
   return Object.freeze({
     dataDirectory: values.HELLOWAY_DATA_DIR,
-    listen:
-      values.HELLOWAY_EDGE_LISTEN === undefined
-        ? defaultListen()
-        : listenersOf(values.HELLOWAY_EDGE_LISTEN, env).filter((each): each is ListenerSpec => !("problems" in each)),
+    listen: values.HELLOWAY_EDGE_LISTEN ?? defaultListen(),
     workers: values.HELLOWAY_WORKERS ?? Math.min(availableParallelism(), WORKERS_MAX),
     proxyTrusted: values.HELLOWAY_EDGE_PROXY_TRUSTED ?? [],
     geoDatabase: values.HELLOWAY_GEO_DATABASE ?? null,
@@ -153,11 +153,6 @@ export function readConfig(env: NodeJS.ProcessEnv): AgentConfig {
     logLevel: values.HELLOWAY_LOG_LEVEL,
     logFormat: values.HELLOWAY_LOG_FORMAT,
   });
-}
-
-function listenersOf(parts: readonly string[], env: NodeJS.ProcessEnv): (ListenerSpec | { problems: string[] })[] {
-  const passed = passedDescriptors(env, process.pid);
-  return parts.map((part) => parseListener(part, passed));
 }
 
 /** 0.0.0.0:443 and [::]:443; the second only where there is IPv6, which many containers have none of. */
