@@ -62,9 +62,9 @@ export function createBudgetMemory(limits: BudgetLimits, workers: number): Budge
 
 export class BudgetSources {
   readonly lock: WorkerLock;
+  readonly entriesMax: number;
   readonly #limits: BudgetLimits;
   readonly #workers: number;
-  readonly #entriesMax: number;
   /** Words of the lock, the first free entry + 1, how many entries were ever used, and the connections of all. */
   readonly #state: Int32Array;
   /** Bytes held by all, and the last stamp. */
@@ -91,7 +91,7 @@ export class BudgetSources {
     const words = (field: number): Int32Array => new Int32Array(memory.entries, field * entries * 4, entries);
     this.#limits = memory.limits;
     this.#workers = workers;
-    this.#entriesMax = entries;
+    this.entriesMax = entries;
     this.#state = new Int32Array(memory.state, 0, 4);
     this.#sums = new Float64Array(memory.state, 16, 2);
     this.#high = words(0);
@@ -265,7 +265,7 @@ export class BudgetSources {
       return free - 1;
     }
     const entry = this.#state[USED_ONCE]!;
-    if (entry === this.#entriesMax) throw new Error("More sources hold undecided connections than there can be.");
+    if (entry === this.entriesMax) throw new Error("More sources hold undecided connections than there can be.");
     this.#state[USED_ONCE] = entry + 1;
     return entry;
   }

@@ -19,7 +19,7 @@ let resting = false;
 
 function add(): void {
   const number = Math.floor(Math.random() * SOURCES);
-  const added: Known = { source: `192.0.2.${number}`, number, bytes: 0, evict: () => remove(added) };
+  const added: Known = { source: `192.0.2.${number}`, number, bytes: 0, place: null, evict: () => remove(added) };
   held.push(added);
   budget.add(added);
 }

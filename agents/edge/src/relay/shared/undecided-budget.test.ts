@@ -4,13 +4,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BudgetMemory } from "./budget-sources.ts";
 import { forgetUndecided } from "./forget-undecided.ts";
-import { createUndecidedBudget, type Undecided, UndecidedBudget } from "./undecided-budget.ts";
+import { type BudgetPlace, createUndecidedBudget, type Undecided, UndecidedBudget } from "./undecided-budget.ts";
 
 const limits = { connectionsMax: 10, bytesMax: 1_000, sourceConnectionsMax: 4, sourceBytesMax: 250 };
 
 /** A connection that leaves when it is evicted, and tells the order of evictions. */
 class Waiting implements Undecided {
   readonly source: string;
+  place: BudgetPlace | null = null;
   readonly #name: string;
   readonly #budget: UndecidedBudget;
   readonly #evicted: string[];
@@ -228,7 +229,14 @@ class Model {
   }
 
   #add(worker: number, source: string): void {
-    const added: Known = { worker, source, number: ++this.#number, bytes: 0, evict: () => this.#evicted(added) };
+    const added: Known = {
+      worker,
+      source,
+      number: ++this.#number,
+      bytes: 0,
+      place: null,
+      evict: () => this.#evicted(added),
+    };
     this.all.push(added);
     this.#newcomer = added;
     this.budgets[worker]!.add(added);

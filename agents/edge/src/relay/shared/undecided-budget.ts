@@ -16,24 +16,36 @@ import { KeyedHash } from "./keyed-hash.ts";
 export interface Undecided {
   /** IPv4 address, or /64 of an IPv6 address, as any text. */
   readonly source: string;
+  /** The budget's own; null before it is in the budget and after. */
+  place: BudgetPlace | null;
   /** Must leave the budget before it returns. */
   evict(): void;
 }
 
-interface Held {
+/** A connection in the budget, between those of its source that came to this worker before and after it. */
+export interface BudgetPlace {
+  readonly connection: Undecided;
+  readonly source: Source;
   readonly stamp: number;
   bytes: number;
+  before: BudgetPlace | null;
+  after: BudgetPlace | null;
 }
 
 /** What this worker holds of a source. */
 interface Source {
-  readonly key: string;
-  readonly entry: number;
-  /** Oldest first. */
-  readonly holders: Map<Undecided, Held>;
-  /** Stamp of the oldest that holds bytes; Infinity: none does. */
-  oldestWithBytes: number;
+  readonly high: number;
+  readonly low: number;
+  /** -1: it holds nothing. */
+  entry: number;
+  first: BudgetPlace | null;
+  last: BudgetPlace | null;
+  /** null: none does. */
+  firstWithBytes: BudgetPlace | null;
 }
+
+/** Sources that hold nothing are kept for when they come again, up to as many as hold something and these. */
+const EMPTY_SOURCES_MAX = 1_024;
 
 /** Made once, by the main thread. @param workers at most; they are numbered from 0. */
 export function createUndecidedBudget(workers: number, limits: BudgetLimits = defaultBudgetLimits): BudgetMemory {
@@ -46,8 +58,11 @@ export class UndecidedBudget {
   readonly #evictElsewhere: (worker: number, source: number) => void;
   readonly #hardMax: number;
   readonly #hash: KeyedHash;
-  readonly #sources = new Map<string, Source>();
-  readonly #byEntry = new Map<number, Source>();
+  // Taking a key out of a Map and putting it in again makes it slow, because what was taken out stays in its chain: sources
+  // are let go of all at once.
+  #sources = new Map<string, Source>();
+  readonly #byEntry: (Source | null)[];
+  #holding = 0;
 
   /** @param evictElsewhere has to bring about evictOldest(source) of another worker, now or later. */
   constructor(memory: BudgetMemory, worker: number, evictElsewhere: (worker: number, source: number) => void) {
@@ -56,6 +71,7 @@ export class UndecidedBudget {
     this.#evictElsewhere = evictElsewhere;
     this.#hardMax = 2 * memory.limits.connectionsMax;
     this.#hash = new KeyedHash(memory.hashKey);
+    this.#byEntry = Array.from({ length: this.#shared.entriesMax }, () => null);
   }
 
   /** Of the edge. */
@@ -68,66 +84,69 @@ export class UndecidedBudget {
   }
 
   add(connection: Undecided): void {
+    if (connection.place) return;
     const shared = this.#shared;
-    let source = this.#sources.get(connection.source);
-    if (source?.holders.has(connection)) return;
-    if (!source) this.#hash.ofText(connection.source);
-    let entry: number;
+    const source = this.#sources.get(connection.source) ?? this.#newSource(connection.source);
+    const isFirst = source.entry === -1;
     let stamp: number;
     let over: boolean;
     shared.lock.acquire();
     try {
-      entry = source ? source.entry : shared.find(this.#hash.high, this.#hash.low);
+      if (isFirst) source.entry = shared.find(source.high, source.low);
       stamp = shared.nextStamp();
-      if (!source) shared.setOldest(entry, this.#worker, stamp);
-      shared.change(entry, this.#worker, 1, 0);
-      over = shared.isOver(entry);
+      if (isFirst) shared.setOldest(source.entry, this.#worker, stamp);
+      shared.change(source.entry, this.#worker, 1, 0);
+      over = shared.isOver(source.entry);
     } finally {
       shared.lock.release();
     }
-    if (!source) {
-      source = { key: connection.source, entry, holders: new Map(), oldestWithBytes: Infinity };
-      this.#sources.set(source.key, source);
-      this.#byEntry.set(entry, source);
+    if (isFirst) {
+      this.#byEntry[source.entry] = source;
+      this.#holding++;
     }
-    source.holders.set(connection, { stamp, bytes: 0 });
+    const place: BudgetPlace = { connection, source, stamp, bytes: 0, before: source.last, after: null };
+    if (source.last) source.last.after = place;
+    else source.first = place;
+    source.last = place;
+    connection.place = place;
     if (!over) return;
-    this.#relieve(entry);
+    this.#relieve(source.entry);
     if (shared.connections > this.#hardMax) this.#evictAnyBut(connection);
   }
 
   /** The connection holds this many bytes more. It may itself be evicted. */
-  grow(connection: Undecided, bytes: number): void {
-    const source = this.#sources.get(connection.source);
-    const held = source?.holders.get(connection);
-    if (!source || !held || bytes === 0) return;
-    held.bytes += bytes;
-    if (held.stamp < source.oldestWithBytes) source.oldestWithBytes = held.stamp;
+  grow({ place }: Undecided, bytes: number): void {
+    if (!place || bytes === 0) return;
+    const { source } = place;
+    place.bytes += bytes;
+    if (!source.firstWithBytes || place.stamp < source.firstWithBytes.stamp) source.firstWithBytes = place;
     if (this.#change(source, 0, bytes)) this.#relieve(source.entry);
   }
 
   /** What the connection held is let go of; it still counts as a connection. */
-  releaseBytes(connection: Undecided): void {
-    const source = this.#sources.get(connection.source);
-    const held = source?.holders.get(connection);
-    if (!source || !held || held.bytes === 0) return;
-    const bytes = held.bytes;
-    held.bytes = 0;
-    if (held.stamp === source.oldestWithBytes) source.oldestWithBytes = firstWithBytes(source);
+  releaseBytes({ place }: Undecided): void {
+    if (!place || place.bytes === 0) return;
+    const { bytes, source } = place;
+    place.bytes = 0;
+    if (place === source.firstWithBytes) source.firstWithBytes = nextWithBytes(place);
     this.#change(source, 0, -bytes);
   }
 
   remove(connection: Undecided): void {
-    const source = this.#sources.get(connection.source);
-    const held = source?.holders.get(connection);
-    if (!source || !held) return;
-    source.holders.delete(connection);
-    if (held.stamp === source.oldestWithBytes) source.oldestWithBytes = firstWithBytes(source);
-    if (source.holders.size === 0) {
-      this.#sources.delete(source.key);
-      this.#byEntry.delete(source.entry);
-    }
-    this.#change(source, -1, -held.bytes);
+    const { place } = connection;
+    if (!place) return;
+    connection.place = null;
+    const { source } = place;
+    if (place === source.firstWithBytes) source.firstWithBytes = nextWithBytes(place);
+    if (place.before) place.before.after = place.after;
+    else source.first = place.after;
+    if (place.after) place.after.before = place.before;
+    else source.last = place.before;
+    this.#change(source, -1, -place.bytes);
+    if (source.first) return;
+    this.#byEntry[source.entry] = null;
+    source.entry = -1;
+    this.#holding--;
   }
 
   /** Another worker saw that a connection here has to go; looks again whether that still holds. @param source as it was handed over. */
@@ -135,16 +154,30 @@ export class UndecidedBudget {
     this.#relieve(source);
   }
 
+  #newSource(key: string): Source {
+    if (this.#sources.size >= 2 * this.#holding + EMPTY_SOURCES_MAX) this.#forgetEmpty();
+    this.#hash.ofText(key);
+    const { high, low } = this.#hash;
+    const source: Source = { high, low, entry: -1, first: null, last: null, firstWithBytes: null };
+    this.#sources.set(key, source);
+    return source;
+  }
+
+  #forgetEmpty(): void {
+    const held = new Map<string, Source>();
+    for (const [key, source] of this.#sources) if (source.first) held.set(key, source);
+    this.#sources = held;
+  }
+
   /** Whether something is over a bound now. */
-  #change(source: Source, connections: number, bytes: number): boolean {
+  #change({ entry, first, firstWithBytes }: Source, connections: number, bytes: number): boolean {
     const shared = this.#shared;
-    const oldest = firstStamp(source);
     shared.lock.acquire();
     try {
-      shared.setOldest(source.entry, this.#worker, oldest);
-      shared.setOldestWithBytes(source.entry, this.#worker, source.oldestWithBytes);
-      shared.change(source.entry, this.#worker, connections, bytes);
-      return shared.isOver(source.entry);
+      if (first) shared.setOldest(entry, this.#worker, first.stamp);
+      if (firstWithBytes) shared.setOldestWithBytes(entry, this.#worker, firstWithBytes.stamp);
+      shared.change(entry, this.#worker, connections, bytes);
+      return shared.isOver(entry);
     } finally {
       shared.lock.release();
     }
@@ -171,21 +204,17 @@ export class UndecidedBudget {
 
   /** Evicting those that hold nothing would make no room for bytes. */
   #evictOwn({ entry, bytes }: Victim): boolean {
-    for (const [connection, held] of this.#byEntry.get(entry)?.holders ?? []) {
-      if (bytes && held.bytes === 0) continue;
-      this.#evict(connection);
-      return true;
-    }
-    return false;
+    const source = this.#byEntry[entry];
+    const place = bytes ? source?.firstWithBytes : source?.first;
+    if (!place) return false;
+    this.#evict(place.connection);
+    return true;
   }
 
-  /** Whatever is oldest of a source that has been here for long. */
+  /** Whatever is the oldest of a source that this worker has known for long. */
   #evictAnyBut(newcomer: Undecided): void {
-    for (const source of this.#sources.values()) {
-      for (const connection of source.holders.keys()) {
-        if (connection === newcomer) break;
-        return this.#evict(connection);
-      }
+    for (const { first } of this.#sources.values()) {
+      if (first && first.connection !== newcomer) return this.#evict(first.connection);
     }
   }
 
@@ -195,12 +224,8 @@ export class UndecidedBudget {
   }
 }
 
-function firstStamp(source: Source): number {
-  for (const held of source.holders.values()) return held.stamp;
-  return Infinity;
-}
-
-function firstWithBytes(source: Source): number {
-  for (const held of source.holders.values()) if (held.bytes > 0) return held.stamp;
-  return Infinity;
+function nextWithBytes(place: BudgetPlace): BudgetPlace | null {
+  let next = place.after;
+  while (next && next.bytes === 0) next = next.after;
+  return next;
 }
