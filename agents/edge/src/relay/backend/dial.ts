@@ -10,7 +10,7 @@ import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
 import { connectTcp } from "../socket/tcp-socket.ts";
 import type { ServedBackend, ServedRoute, Tier } from "../table/served-route.ts";
 import type { BackendResolver } from "./backend-resolver.ts";
-import type { BackendChooser } from "./choose-backends.ts";
+import type { BackendChooser } from "./backend-chooser.ts";
 import type { UpstreamSockets } from "./upstream-sockets.ts";
 
 const ATTEMPTS_MAX = 3;

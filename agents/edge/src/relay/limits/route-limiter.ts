@@ -6,6 +6,7 @@
 // - All or nothing: who is over one of the four takes nothing from any of them.
 // - New ones a second are a bucket of one second's worth: n at once at most, and n a second on average.
 // - A connection gives back what it took, whatever became of the limits meanwhile: it knows the entries, not the limits.
+// - A source's entry is entered while the route's is held, never the other way round.
 // - Sources have a table of their own, so that many of them cannot drive a route's entry out. Where a table has no place for an
 //   entry, the connection goes without its limits rather than being refused for what others did.
 import { ENTRY_NUMBERS, type SharedEntries } from "../shared/shared-entries.ts";
@@ -86,12 +87,6 @@ export class RouteLimiter {
     this.#sources.remove(held.sourceEntry);
     held.routeEntry = -1;
     held.sourceEntry = -1;
-  }
-
-  /** Gives back what the connections of a worker held whose thread has ended. The main thread's alone. */
-  forgetWorker(worker: number): void {
-    this.#sources.forgetWorker(worker);
-    this.#routes.forgetWorker(worker);
   }
 
   #enterSource(routeHigh: number, routeLow: number, source: string, now: number): number {

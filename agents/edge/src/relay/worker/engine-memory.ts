@@ -26,7 +26,8 @@ export function createEngineMemory(workers: number): EngineMemory {
 
 /** Nothing that a dead worker had counted, held or locked is left. */
 export async function forgetWorker(memory: EngineMemory, worker: number): Promise<void> {
-  for (const entries of [memory.routes, memory.sources]) new SharedEntries(entries, MAIN_THREAD).forgetWorker(worker);
+  // Who waits for a lock of the sources holds one of the routes.
+  for (const entries of [memory.sources, memory.routes]) new SharedEntries(entries, MAIN_THREAD).forgetWorker(worker);
   forgetUpstreams(memory.upstreams, worker);
   await forgetUndecided(memory.budget, worker);
 }
