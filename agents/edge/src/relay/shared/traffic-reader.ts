@@ -1,0 +1,180 @@
+// The main thread's view of what all workers counted, the dead ones included. It reads while they count on, without a lock:
+// traffic-slots.ts says in which order, and why that fits together. Every number but the gauge only ever grows.
+import { type CloseReason, closeReasons } from "@helloway/routing/close-reason";
+import type { BackendCounters, Counters, RouteCounters } from "../relay.ts";
+import { NO_ROUTE } from "./traffic.ts";
+import {
+  ACCEPTED,
+  BACKEND_ATTEMPTS,
+  BACKEND_CLOSED,
+  BACKEND_FAILURES,
+  BACKEND_OPENED,
+  BACKEND_RX,
+  BACKEND_TX,
+  MemoryOrder,
+  pageOf,
+  placeIn,
+  ROUTE_CLOSED,
+  ROUTE_OPENED,
+  ROUTE_OVER_LIMIT,
+  ROUTE_RX,
+  ROUTE_TX,
+  type TrafficAnnouncement,
+} from "./traffic-slots.ts";
+
+interface WorkerRoute {
+  readonly uid: string;
+  readonly slot: number;
+  readonly backends: { readonly key: string; readonly slot: number }[];
+}
+
+interface WorkerPages {
+  readonly pages: Float64Array[];
+  readonly memory: MemoryOrder;
+  readonly routes: Map<number, WorkerRoute>;
+}
+
+export class TrafficReader {
+  readonly #memory = new MemoryOrder();
+  readonly #workers = new Map<number, WorkerPages>();
+  /** What those counted that are gone; everything that they had open is closed in here. */
+  readonly #gone: Counters = { accepted: 0, undecided: 0, routes: new Map() };
+
+  /** @param worker a number that no other thread ever has, its replacement included. */
+  announced(worker: number, announcement: TrafficAnnouncement): void {
+    const known = this.#workers.get(worker);
+    if ("page" in announcement) {
+      const page = new Float64Array(announcement.page);
+      if (known) known.pages.push(page);
+      else this.#workers.set(worker, { pages: [page], memory: this.#memory, routes: new Map() });
+      return;
+    }
+    const { slot } = announcement;
+    if ("uid" in announcement) known?.routes.set(slot, { uid: announcement.uid, slot, backends: [] });
+    else known?.routes.get(announcement.route)?.backends.push({ key: announcement.backend, slot });
+  }
+
+  /** Everything up to now, but of bytes what was flushed. */
+  counters(): Counters {
+    const sums: Counters = { accepted: 0, undecided: 0, routes: new Map() };
+    addCounters(sums, this.#gone);
+    for (const worker of this.#workers.values()) addCounters(sums, read(worker));
+    return sums;
+  }
+
+  /** A worker's thread has ended, and all of its announcements were heard: what it had open is `worker_lost`. How many. */
+  workerLost(worker: number): number {
+    const pages = this.#workers.get(worker);
+    if (!pages) return 0;
+    this.#workers.delete(worker);
+    const counters = read(pages);
+    let lost = 0;
+    for (const route of counters.routes.values()) lost += loseOpen(route);
+    if (counters.undecided > 0) {
+      const refused = routeOf(counters, NO_ROUTE);
+      refused.opened += counters.undecided;
+      lost += counters.undecided;
+      counters.undecided = 0;
+      loseOpen(refused);
+    }
+    addCounters(this.#gone, counters);
+    return lost;
+  }
+}
+
+function loseOpen(route: RouteCounters): number {
+  for (const backend of route.backends.values()) backend.closed = backend.opened;
+  const open = route.opened - closedOf(route);
+  if (open > 0) route.closed.worker_lost = (route.closed.worker_lost ?? 0) + open;
+  return open;
+}
+
+function closedOf({ closed }: RouteCounters): number {
+  return Object.values(closed).reduce((sum, count) => sum + count, 0);
+}
+
+function read(worker: WorkerPages): Counters {
+  const counters: Counters = { accepted: 0, undecided: 0, routes: new Map() };
+  let opened = 0;
+  for (const { uid, slot, backends } of worker.routes.values()) {
+    const route = routeOf(counters, uid);
+    for (const { key, slot } of backends) readBackend(worker, slot, backendOf(route, key));
+    worker.memory.order();
+    readRoute(worker, slot, route);
+    opened += route.opened;
+  }
+  worker.memory.order();
+  counters.accepted = worker.pages[0]![ACCEPTED]!;
+  counters.undecided = counters.accepted - opened;
+  return counters;
+}
+
+function readBackend({ pages, memory }: WorkerPages, slot: number, backend: BackendCounters): void {
+  const page = pages[pageOf(slot)]!;
+  const first = placeIn(slot);
+  backend.closed = page[first + BACKEND_CLOSED]!;
+  backend.rxBytes = page[first + BACKEND_RX]!;
+  backend.txBytes = page[first + BACKEND_TX]!;
+  memory.order();
+  backend.opened = page[first + BACKEND_OPENED]!;
+  backend.failures = page[first + BACKEND_FAILURES]!;
+  memory.order();
+  backend.attempts = page[first + BACKEND_ATTEMPTS]!;
+}
+
+function readRoute({ pages, memory }: WorkerPages, slot: number, route: RouteCounters): void {
+  const page = pages[pageOf(slot)]!;
+  const first = placeIn(slot);
+  for (let reason = 0; reason < closeReasons.length; reason++) {
+    const count = page[first + ROUTE_CLOSED + reason]!;
+    if (count > 0) route.closed[closeReasons[reason]!] = count;
+  }
+  route.rxBytes = page[first + ROUTE_RX]!;
+  route.txBytes = page[first + ROUTE_TX]!;
+  route.overLimit = page[first + ROUTE_OVER_LIMIT]!;
+  memory.order();
+  route.opened = page[first + ROUTE_OPENED]!;
+}
+
+function addCounters(to: Counters, from: Counters): void {
+  to.accepted += from.accepted;
+  to.undecided += from.undecided;
+  for (const [uid, route] of from.routes) {
+    const sums = routeOf(to, uid);
+    sums.opened += route.opened;
+    sums.rxBytes += route.rxBytes;
+    sums.txBytes += route.txBytes;
+    sums.overLimit += route.overLimit;
+    for (const [reason, count] of Object.entries(route.closed) as [CloseReason, number][]) {
+      sums.closed[reason] = (sums.closed[reason] ?? 0) + count;
+    }
+    for (const [key, backend] of route.backends) addBackend(backendOf(sums, key), backend);
+  }
+}
+
+function addBackend(to: BackendCounters, from: BackendCounters): void {
+  to.attempts += from.attempts;
+  to.failures += from.failures;
+  to.opened += from.opened;
+  to.closed += from.closed;
+  to.rxBytes += from.rxBytes;
+  to.txBytes += from.txBytes;
+}
+
+function routeOf({ routes }: Counters, uid: string): RouteCounters {
+  let route = routes.get(uid);
+  if (!route) {
+    route = { opened: 0, closed: {}, rxBytes: 0, txBytes: 0, overLimit: 0, backends: new Map() };
+    routes.set(uid, route);
+  }
+  return route;
+}
+
+function backendOf({ backends }: RouteCounters, key: string): BackendCounters {
+  let backend = backends.get(key);
+  if (!backend) {
+    backend = { attempts: 0, failures: 0, opened: 0, closed: 0, rxBytes: 0, txBytes: 0 };
+    backends.set(key, backend);
+  }
+  return backend;
+}
