@@ -20,10 +20,48 @@ export interface TimeoutsSpec {
   maxDurationMs: number | null;
 }
 
-/** What a default of a pool has: a route without hostnames. */
+export type Balance = "roundRobin" | "leastConnections" | "random" | "sourceHash";
+export type ProxyTlv = "authority" | "alpn" | "uniqueId" | "edge";
+export type TlsVersion = "1.0" | "1.1" | "1.2" | "1.3";
+
+/** At least one list is not empty; an empty one is no criterion. In the form of canonicalCriteria. */
+export interface MatchSpec {
+  /** As text, with \xNN for what is not printable. */
+  alpn: string[];
+  sourceCidrs: string[];
+  countries: string[];
+}
+
+/** Per edge; at least one is not null. */
+export interface LimitsSpec {
+  connections: number | null;
+  connectionsPerSource: number | null;
+  newPerSecond: number | null;
+  newPerSecondPerSource: number | null;
+  /** Of each connection, each way. */
+  bytesPerSecond: number | null;
+  mode: "enforce" | "observe";
+}
+
+/** At least one says something. Networks merged, countries in upper case, both sorted. */
+export interface AccessSpec {
+  allow: string[];
+  deny: string[];
+  allowCountries: string[];
+  denyCountries: string[];
+  minTlsVersion: TlsVersion | null;
+}
+
+/** What a default of a pool has: a route without hostnames. An optional field is absent where the default holds. */
 export interface RouteBodySpec {
   backends: BackendSpec[];
   timeouts: TimeoutsSpec;
+  balance?: Exclude<Balance, "roundRobin">;
+  proxyProtocol?: "v1" | "v2";
+  /** Not empty; with v2 only. In the order of the type, each once. */
+  proxyTlvs?: ProxyTlv[];
+  limits?: LimitsSpec;
+  access?: AccessSpec;
 }
 
 export interface RouteSpec extends RouteBodySpec {
@@ -32,6 +70,8 @@ export interface RouteSpec extends RouteBodySpec {
   /** Canonical, in the order given. */
   hostnames: string[];
   wildcardDepth: "any" | "one";
+  match?: MatchSpec;
+  onReject?: "drop";
 }
 
 export interface PortRangeSpec {

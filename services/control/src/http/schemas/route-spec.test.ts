@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { toProblems } from "../zod-problems.ts";
 import { backendsMax } from "./backend.ts";
+import { protocolsMax } from "./match.ts";
+import { networksMax } from "./networks.ts";
 import { hostnamesMax, printRouteSpec, routeSpecInput } from "./route-spec.ts";
 import { routeWrite } from "./route.ts";
 
@@ -8,6 +10,31 @@ const minimal = {
   pool: "public",
   hostnames: ["api.example.com"],
   backends: [{ address: "192.0.2.1:443" }],
+};
+
+const printedDefaults = {
+  match: null,
+  balance: "roundRobin",
+  proxyProtocol: "none",
+  proxyTlvs: [],
+  limits: null,
+  access: null,
+  onReject: "keep",
+};
+
+const everything = {
+  ...minimal,
+  match: {
+    alpn: ["h2", "\\x68\\x32", "\\x0A\\x0a"],
+    sourceCidrs: ["2001:DB8::1/32", "10.128.0.0/9", "::ffff:10.0.0.0/105", "10.1.0.0/16"],
+    countries: ["nl", "DE", "NL"],
+  },
+  balance: "sourceHash",
+  proxyProtocol: "v2",
+  proxyTlvs: ["edge", "authority", "edge"],
+  limits: { connections: 1000, newPerSecondPerSource: 5, bytesPerSecond: 1_048_576, mode: "observe" },
+  access: { allow: ["192.0.3.0/24", "192.0.2.1/24"], denyCountries: ["gb", "FR"], minTlsVersion: "1.2" },
+  onReject: "drop",
 };
 
 function problemsOf(input: unknown): string[] {
@@ -46,12 +73,99 @@ describe("a route's spec", () => {
         { address: "backend.example.net:8443", weight: 1, priority: 1 },
       ],
       timeouts: { connect: "3s", idle: "1m30s", halfClosed: "1m", writeStall: "1m", maxDuration: "1h" },
+      ...printedDefaults,
     });
   });
 
-  test("as printed is accepted again and means the same", () => {
-    const spec = routeSpecInput.parse({ ...minimal, timeouts: { connect: "1500ms", maxDuration: null } });
+  test("has criteria, limits and access lists in one form, whatever they were written as", () => {
+    const spec = routeSpecInput.parse(everything);
+    expect(printRouteSpec(spec)).toMatchObject({
+      match: { alpn: ["\\x0a\\x0a", "h2"], sourceCidrs: ["10.0.0.0/8", "2001:db8::/32"], countries: ["DE", "NL"] },
+      balance: "sourceHash",
+      proxyProtocol: "v2",
+      proxyTlvs: ["authority", "edge"],
+      limits: {
+        connections: 1000,
+        connectionsPerSource: null,
+        newPerSecond: null,
+        newPerSecondPerSource: 5,
+        bytesPerSecond: "1MiB",
+        mode: "observe",
+      },
+      access: {
+        allow: ["192.0.2.0/23"],
+        deny: [],
+        allowCountries: [],
+        denyCountries: ["FR", "GB"],
+        minTlsVersion: "1.2",
+      },
+      onReject: "drop",
+    });
+  });
+
+  test.each([
+    ["with timeouts", { ...minimal, timeouts: { connect: "1500ms", maxDuration: null } }],
+    ["with every field", everything],
+  ])("%s as printed is accepted again and means the same", (_, input) => {
+    const spec = routeSpecInput.parse(input);
     expect(routeSpecInput.parse(printRouteSpec(spec))).toEqual(spec);
+  });
+
+  test("is refused with every place that is wrong in criteria, limits and access lists", () => {
+    expect(
+      problemsOf({
+        ...minimal,
+        match: {
+          alpn: ["", "é", "h2", "a\\b", "x".repeat(256), "\\x00".repeat(255), 1],
+          sourceCidrs: ["10.0.0.1", "10.0.0.0/8", "public"],
+          countries: ["UK", "nl", "NLD"],
+          hostnames: [],
+        },
+        balance: "fastest",
+        proxyProtocol: "v3",
+        proxyTlvs: ["authority", "sni"],
+        limits: {
+          connections: 0,
+          connectionsPerSource: 10_000_001,
+          newPerSecond: 1.5,
+          newPerSecondPerSource: "5",
+          bytesPerSecond: "10MiBps",
+          mode: "count",
+        },
+        access: { allow: ["10.0.0.0/33"], deny: "10.0.0.0/8", allowCountries: ["EU"], minTlsVersion: "1.4" },
+        onReject: "delete",
+      }),
+    ).toEqual([
+      "/balance not_allowed",
+      "/proxyProtocol not_allowed",
+      "/proxyTlvs/1 not_allowed",
+      "/limits/connections too_small",
+      "/limits/connectionsPerSource too_big",
+      "/limits/newPerSecond wrong_type",
+      "/limits/newPerSecondPerSource wrong_type",
+      "/limits/bytesPerSecond bad_size",
+      "/limits/mode not_allowed",
+      "/access/allow/0 bad_cidr",
+      "/access/deny wrong_type",
+      "/access/allowCountries/0 unknown_country",
+      "/access/minTlsVersion not_allowed",
+      "/match/alpn/0 out_of_range",
+      "/match/alpn/1 bad_alpn",
+      "/match/alpn/3 bad_alpn",
+      "/match/alpn/4 out_of_range",
+      "/match/alpn/6 wrong_type",
+      "/match/sourceCidrs/0 bad_cidr",
+      "/match/sourceCidrs/2 bad_cidr",
+      "/match/countries/0 unknown_country",
+      "/match/countries/2 unknown_country",
+      "/match/hostnames unknown_field",
+      "/onReject not_allowed",
+    ]);
+  });
+
+  test.each(["none", "v1"])("refuses TLVs with a PROXY header that has no room for them: %s", (proxyProtocol) => {
+    expect(problemsOf({ ...minimal, proxyProtocol, proxyTlvs: ["authority"] })).toEqual(["/proxyTlvs not_allowed"]);
+    expect(problemsOf({ ...minimal, proxyProtocol, proxyTlvs: [] })).toEqual([]);
   });
 
   test("is refused with every place that is wrong", () => {
@@ -101,29 +215,27 @@ describe("a route's spec", () => {
   });
 
   test.each([
-    ["match", { alpn: ["h2"] }],
-    ["balance", "leastConnections"],
-    ["proxyProtocol", "v2"],
-    ["proxyTlvs", ["authority"]],
-    ["limits", { connections: 10 }],
-    ["access", { allow: [] }],
     ["health", null],
     ["onAllUnhealthy", "reject"],
-    ["onReject", "drop"],
     ["ttl", "1h"],
   ])("refuses %s, which is not acted on yet, as unsupported", (field, value) => {
     expect(problemsOf({ ...minimal, [field]: value })).toEqual([`/${field} unsupported`]);
   });
 
-  test("accepts the defaults of what is not acted on yet, since that is what happens", () => {
+  test("accepts every default when it is said, and means the same as without", () => {
     const defaults = {
+      match: null,
       balance: "roundRobin",
       proxyProtocol: "none",
       proxyTlvs: [],
+      limits: null,
+      access: null,
       onAllUnhealthy: "useAll",
       onReject: "keep",
     };
     expect(routeSpecInput.parse({ ...minimal, ...defaults })).toEqual(routeSpecInput.parse(minimal));
+    const empty = { match: { alpn: [] }, limits: { mode: "observe", connections: null }, access: { allow: [] } };
+    expect(routeSpecInput.parse({ ...minimal, ...empty })).toEqual(routeSpecInput.parse(minimal));
   });
 
   test("refuses duplicates in whatever spelling", () => {
@@ -142,6 +254,16 @@ describe("a route's spec", () => {
     const backends = many(backendsMax + 1).map((name) => ({ address: `${name}:443` }));
     expect(problemsOf({ ...minimal, backends })).toEqual(["/backends too_big"]);
     expect(problemsOf({ ...minimal, backends: [] })).toEqual(["/backends too_small"]);
+    const cidrs = Array.from({ length: networksMax + 1 }, (_, index) => `10.0.${index >> 7}.${(index * 2) & 255}/32`);
+    const alpn = many(protocolsMax + 1);
+    expect(problemsOf({ ...minimal, match: { alpn, sourceCidrs: cidrs } })).toEqual([
+      "/match/alpn too_big",
+      "/match/sourceCidrs too_big",
+    ]);
+    expect(problemsOf({ ...minimal, access: { allow: cidrs, deny: cidrs } })).toEqual([
+      "/access/allow too_big",
+      "/access/deny too_big",
+    ]);
   });
 });
 

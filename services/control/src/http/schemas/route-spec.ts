@@ -1,9 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import { hostname } from "./hostname.ts";
-import { later, onlyDefault } from "./later.ts";
+import { later } from "./later.ts";
+import { matchInput, matchOutput, printMatch } from "./match.ts";
 import { objectName } from "./name.ts";
 import { refuse } from "./custom-problem.ts";
-import { printRouteBody, routeBodyFields, routeBodyOutput } from "./route-body.ts";
+import { checkProxyTlvs } from "./proxy-protocol.ts";
+import { printRouteBody, routeBodyFields, routeBodyOutput, toRouteBody } from "./route-body.ts";
 import type { RouteSpec } from "../../fleet/specs.ts";
 
 /** A certificate rarely carries more. */
@@ -28,22 +30,33 @@ const wildcardDepth = z
   .enum(["any", "one"])
   .openapi({ description: "How many labels a wildcard stands for.", example: "any" });
 
+const onReject = z.enum(["keep", "drop"]).openapi({
+  description:
+    "What an edge does with an edit it refuses: serve the last version it accepted, or nothing for the hostnames.",
+  example: "keep",
+});
+
 export const routeSpecInput = z
   .strictObject({
     pool: objectName.openapi({ description: "Whose edges serve it.", example: "public" }),
     hostnames,
     wildcardDepth: wildcardDepth.default("any"),
     ...routeBodyFields,
-    match: later("Further criteria."),
-    onReject: onlyDefault("keep", "What an edge does with an edit it refuses."),
+    match: matchInput.nullish().openapi({
+      description:
+        "Further criteria; all that are given must hold. Routes of one team may share a hostname when they differ here.",
+    }),
+    onReject: onReject.default("keep"),
     ttl: later("Makes the route a lease."),
   })
+  .superRefine(checkProxyTlvs)
   .transform((given): RouteSpec => ({
     pool: given.pool,
     hostnames: given.hostnames,
     wildcardDepth: given.wildcardDepth,
-    backends: given.backends,
-    timeouts: given.timeouts,
+    ...toRouteBody(given),
+    ...(given.match ? { match: given.match } : {}),
+    ...(given.onReject === "drop" ? { onReject: given.onReject } : {}),
   }))
   .openapi("RouteSpecInput");
 
@@ -52,6 +65,8 @@ export const routeSpecOutput = routeBodyOutput
     pool: z.string().openapi({ example: "public" }),
     hostnames: z.array(z.string()).openapi({ example: ["api.pay.example.com", "*.eu.pay.example.com"] }),
     wildcardDepth,
+    match: matchOutput.nullable().openapi({ description: "null: no further criteria." }),
+    onReject,
   })
   .openapi("RouteSpec");
 
@@ -61,5 +76,7 @@ export function printRouteSpec(spec: RouteSpec): z.infer<typeof routeSpecOutput>
     hostnames: spec.hostnames,
     wildcardDepth: spec.wildcardDepth,
     ...printRouteBody(spec),
+    match: printMatch(spec.match),
+    onReject: spec.onReject ?? "keep",
   };
 }
