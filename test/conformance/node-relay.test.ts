@@ -1,6 +1,8 @@
 // The engine of the agent, through the suite that every engine must pass: with one worker and with four.
 import { createRelay } from "@helloway/edge/relay/create-relay";
 import { describe } from "vitest";
+import { defineAccess } from "./suite/access.ts";
+import { defineCriteria } from "./suite/criteria.ts";
 import { defineDialling } from "./suite/dialling.ts";
 import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
@@ -9,7 +11,17 @@ import { defineTables } from "./suite/tables.ts";
 import { defineTls } from "./suite/tls.ts";
 import { defineVectors } from "./suite/vectors.ts";
 
-const suite = [defineVectors, defineForwarding, defineTls, defineTables, defineDialling, defineRefusals, defineEnding];
+const suite = [
+  defineVectors,
+  defineForwarding,
+  defineTls,
+  defineTables,
+  defineCriteria,
+  defineAccess,
+  defineDialling,
+  defineRefusals,
+  defineEnding,
+];
 
 for (const workers of [1, 4]) {
   describe(`with ${workers === 1 ? "one worker" : `${workers} workers`}`, () => {

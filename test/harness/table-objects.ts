@@ -1,7 +1,15 @@
 // Objects of a table as the control plane would send them, from the few fields that a test is about.
 import { createHash } from "node:crypto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { BarrierSchema, OnReject, PoolSettingsSchema, RouteSchema, WildcardDepth } from "@helloway/proto/table";
+import {
+  Balance,
+  BarrierSchema,
+  OnReject,
+  PoolSettingsSchema,
+  ProxyProtocol,
+  RouteSchema,
+  WildcardDepth,
+} from "@helloway/proto/table";
 import type { TableObject } from "@helloway/edge/relay/relay";
 
 export type RouteFields = MessageInitShape<typeof RouteSchema>;
@@ -41,10 +49,23 @@ function routeFields(options: RouteOptions): RouteFields {
     wildcardDepth: WildcardDepth.ANY,
     onReject: OnReject.KEEP,
     team: "team",
+    requires: requiredFeatures(options),
     ...options,
     backends: options.backends.map((each) => ({ weight: 1, priority: 0, ...each })),
     timeouts: { ...timeouts, ...options.timeouts },
   };
+}
+
+/** As table.proto says of each field. */
+function requiredFeatures({ match, balance, proxyProtocol, limits, access }: RouteOptions): string[] {
+  const features = {
+    match: match !== undefined,
+    balance: (balance ?? Balance.ROUND_ROBIN) > Balance.ROUND_ROBIN,
+    proxyProtocol: (proxyProtocol ?? ProxyProtocol.NONE) > ProxyProtocol.NONE,
+    limits: limits !== undefined,
+    access: access !== undefined,
+  };
+  return Object.entries(features).flatMap(([feature, isUsed]) => (isUsed ? [feature] : []));
 }
 
 /** A route; its uid is made of its name. */
@@ -59,8 +80,12 @@ export function routeUid(name: string): string {
 }
 
 /** A default of the pool, for the settings. */
-export function defaultRoute(uid: "@noSni" | "@unmatched", backends: readonly BackendFields[]): RouteFields {
-  return { ...routeFields({ backends }), uid, team: "" };
+export function defaultRoute(
+  uid: "@noSni" | "@unmatched",
+  backends: readonly BackendFields[],
+  more: Partial<RouteOptions> = {},
+): RouteFields {
+  return { ...routeFields({ ...more, backends }), uid, team: "" };
 }
 
 export function barrierObject(name: string, tree: boolean): TableObject {

@@ -15,7 +15,7 @@ import type { CloseReason } from "@helloway/routing/close-reason";
 import { clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
-import { routeObject, routeUid, settingsObject } from "../../harness/table-objects.ts";
+import { routeObject, type RouteOptions, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import type { TcpBackend } from "../../harness/tcp-backend.ts";
 
 /** Makes the engine under test. */
@@ -58,12 +58,8 @@ export class Engine {
   }
 
   /** Serves one route, of the name and for the hostname given. */
-  async serveOne(
-    hostname: string,
-    backend: TcpBackend,
-    more: Partial<Parameters<typeof routeObject>[1]> = {},
-  ): Promise<void> {
-    await this.serve(routeObject(hostname, { hostnames: [hostname], backends: [backendFields(backend)], ...more }));
+  async serveOne(hostname: string, backend: TcpBackend, more: Partial<RouteOptions> = {}): Promise<void> {
+    await this.serve(routeTo(hostname, backend, more));
   }
 
   async edit(...objects: TableObject[]): Promise<string[]> {
@@ -71,13 +67,14 @@ export class Engine {
     return refused.map((each) => each.code);
   }
 
-  connect(): Promise<Peer> {
-    return connectRaw(this.ipv4);
+  /** @param from the address of this host that the client comes from. */
+  connect(from?: string): Promise<Peer> {
+    return connectRaw(this.ipv4, from);
   }
 
   /** A client that has sent a hello for the name. */
-  async hello(name: string): Promise<Peer> {
-    const client = await this.connect();
+  async hello(name: string, from?: string): Promise<Peer> {
+    const client = await this.connect(from);
     client.send(helloFor(name));
     return client;
   }
@@ -89,15 +86,29 @@ export class Engine {
   /** Waits until exactly these closes are counted at the route of the name. */
   async closes(name: string, closed: Partial<Record<CloseReason, number>>): Promise<void> {
     await expect.poll(async () => (await this.route(name))?.closed, { timeout: 10_000, interval: 5 }).toEqual(closed);
+    // Records come when they come, and once.
+    const { routes } = await this.relay.counters();
+    const all = [...routes.values()].reduce((sum, route) => sum + closedSum(route), 0);
+    await expect.poll(() => this.records.length, { interval: 5 }).toBeGreaterThanOrEqual(all);
   }
+}
+
+/** A route of the hostname's name. */
+export function routeTo(
+  hostname: string,
+  backend: { host: string; port: number },
+  more: Partial<RouteOptions> = {},
+): TableObject {
+  return routeObject(hostname, { hostnames: [hostname], backends: [backendFields(backend)], ...more });
 }
 
 export function backendFields({ host, port }: { host: string; port: number }): { host: string; port: number } {
   return { host, port };
 }
 
-export function helloFor(name: string): Buffer {
-  return Buffer.from(record(clientHello({ random: randomBytes(32), extensions: [serverName(name)] })));
+/** @param more further extensions. */
+export function helloFor(name: string, ...more: Uint8Array[]): Buffer {
+  return Buffer.from(record(clientHello({ random: randomBytes(32), extensions: [serverName(name), ...more] })));
 }
 
 /** The record that a refusal sends. */
