@@ -51,7 +51,7 @@ onPostgres((open) => {
           .insert(routes)
           .values({ teamId, name: `r${i}`, poolId, spec, revision: 0 })
           .returning();
-        const conflicts = await holdNames(tx, { poolId, teamId, routeId: route?.id ?? "" }, wanted);
+        const conflicts = await holdNames(tx, { poolId, teamId, routeId: route?.id ?? "", criteriaKey: "" }, wanted);
         if (conflicts.length > 0) throw new Error("taken");
         return { routeId: route?.id, teamId, wanted: [...new Set(wanted)] };
       });
@@ -241,6 +241,27 @@ onPostgres((open) => {
     }
     // A deadlock is one more attempt.
     expect(attempts).toBe(writes.length);
+    await checkTable(database.db, "main");
+  });
+
+  test("routes with different criteria take and give up one hostname at once, and it is held as long as one of them has it", async () => {
+    const hostname = "criteria.ours.example.com";
+    const route = (i: number) =>
+      fleet.route(ours, "ours", `criteria-${i}`, {
+        hostnames: [hostname],
+        match: { alpn: [`p${i}`], sourceCidrs: [], countries: [] },
+      });
+    const gone = (i: number) => deleteRoute(ours, { team: "ours", name: `criteria-${i}`, precondition: {} });
+    await route(0);
+    for (let round = 0; round < 12; round++) {
+      // One leaves, which is the last there was, while others come.
+      await Promise.all([gone(3 * round), ...[1, 2, 3].map((i) => route(3 * round + i))]);
+      await Promise.all([gone(3 * round + 1), gone(3 * round + 2)]);
+      const held = await database.db.select().from(routeNames).where(eq(routeNames.hostname, hostname));
+      expect(held).toHaveLength(1);
+    }
+    await gone(36);
+    expect(await database.db.select().from(names).where(eq(names.hostname, hostname))).toEqual([]);
     await checkTable(database.db, "main");
   });
 

@@ -21,8 +21,8 @@ export async function lockOwnership(tx: Tx, how: "shared" | "exclusive"): Promis
 }
 
 /**
- * Two routes that exchange hostnames each hold what the other waits for. Only routes of one team can, so they are written one after
- * the other; teams do not wait for each other. Take it before the ownership. Throws `team_not_found` when the team was deleted meanwhile.
+ * Two routes that exchange hostnames each hold what the other waits for, and one that gives up a hostname may not see that another
+ * begins to hold it. Only routes of one team can, so they are written one after the other; teams do not wait for each other. Take it before the ownership. Throws `team_not_found` when the team was deleted meanwhile.
  */
 export async function lockNamesOf(tx: Tx, team: { id: string; name: string }): Promise<void> {
   const found = await tx.select({ id: teams.id }).from(teams).where(eq(teams.id, team.id)).for("no key update");

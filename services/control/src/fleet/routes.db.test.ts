@@ -59,7 +59,7 @@ eachDatabase((open) => {
     });
     const rows = await auditRows();
     const again = await fleet.route(ours, "ours", "one", { hostnames: ["one.ours.example.com"] });
-    expect(again).toEqual({ created: false, changed: false, object: made.object });
+    expect(again).toEqual({ created: false, changed: false, object: made.object, warnings: [] });
     expect(await auditRows()).toBe(rows);
     expect(await revisionOf("main")).toBe(made.object.revision);
     expect(await getRoute(ours, { team: "ours", name: "one" })).toEqual(made.object);

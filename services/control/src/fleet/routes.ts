@@ -26,8 +26,9 @@ import { type Page, type PageInput, readCursor, toPage } from "./page.ts";
 import { checkPrecondition, type Precondition } from "./precondition.ts";
 import { checkQuota } from "./quotas.ts";
 import { commitRevision, effectiveChanges, lockPools, type TableChange } from "./revisions.ts";
-import { holdNames, type NameConflict, releaseNames } from "./route-names.ts";
+import { holdNames, type NameConflict, releaseNames, storedCriteriaKey } from "./route-names.ts";
 import { type RouteStatus, routeStatuses } from "./route-status.ts";
+import { type RouteWarning, routeWarnings } from "./route-warnings.ts";
 import type { RouteSpec } from "./specs.ts";
 
 export interface RouteView extends ObjectView<RouteSpec, RouteStatus> {
@@ -57,12 +58,13 @@ interface Team {
 /**
  * Makes or changes a route; a write that changes nothing is no new version, revision or audit row. Editors and owners of the team.
  * Throws `invalid` with every hostname that the team may not use and every backend that the pool does not grant it, and
- * `hostname_taken` for hostnames another route holds.
+ * `hostname_taken` for hostnames another route holds with the same criteria, or another team with any. The warnings are what the
+ * route asks for and will not get as things are, of a write that changes nothing too.
  */
 export async function putRoute(
   ctx: Context,
   input: PutRoute,
-): Promise<{ object: RouteView; created: boolean; changed: boolean }> {
+): Promise<{ object: RouteView; created: boolean; changed: boolean; warnings: RouteWarning[] }> {
   return await dryRunOf(ctx.db, input.dryRun, async (tx) => {
     const team = await requireTeam({ ...ctx, db: tx }, input.team, "editor");
     checkObjectName(input.name);
@@ -72,7 +74,8 @@ export async function putRoute(
       // null: somebody else made it meanwhile; look again.
       if (written === null) continue;
       const object = await toView(tx, written.row, team.name, ctx.now());
-      return { object, created: written.created, changed: written.changed };
+      const warnings = await routeWarnings(tx, written.row);
+      return { object, created: written.created, changed: written.changed, warnings };
     }
   });
 }
@@ -165,8 +168,10 @@ export async function deleteRoute(
       .for("update");
     if (row === undefined) throw notFound(input);
     checkPrecondition(row, input.precondition);
+    // Another route of the team may be about to hold the same hostname.
+    await lockNamesOf(tx, team);
     await lockOwnership(tx, "shared");
-    await releaseNames(tx, { poolId: row.poolId, routeId: row.id }, []);
+    await releaseNames(tx, { poolId: row.poolId, routeId: row.id }, null);
     await tx.delete(routes).where(eq(routes.id, row.id));
     const object = pathOf(team.name, row.name);
     await writeAudit(tx, ctx, { action: "route.delete", object, team: team.name, before: contentOf(row) });
@@ -258,26 +263,35 @@ async function moveNames(
   team: Team,
   { before, after }: { before: RouteRow | undefined; after: RouteRow },
 ): Promise<void> {
-  const { hostnames } = after.spec;
+  const { hostnames, match } = after.spec;
+  const criteriaKey = storedCriteriaKey(match);
   if (before !== undefined) {
-    const keep = before.poolId === after.poolId ? hostnames : [];
+    const keep = before.poolId === after.poolId ? { hostnames, criteriaKey } : null;
     await releaseNames(tx, { poolId: before.poolId, routeId: after.id }, keep);
   }
-  const conflicts = await holdNames(tx, { poolId: after.poolId, teamId: team.id, routeId: after.id }, hostnames);
+  const holder = { poolId: after.poolId, teamId: team.id, routeId: after.id, criteriaKey };
+  const conflicts = await holdNames(tx, holder, hostnames);
   if (conflicts.length === 0) return;
   const problems = conflicts.map((conflict) => ({
     pointer: `/spec/hostnames/${hostnames.indexOf(conflict.hostname)}`,
     code: "hostname_taken",
-    detail: describeConflict(ctx, team, conflict),
+    detail: describeConflict(ctx, team, conflict, criteriaKey),
   }));
   throw new HellowayError("conflict", "hostname_taken", problems[0]?.detail ?? "", { problems });
 }
 
 /** Who may not see the other team's objects does not learn their names. */
-function describeConflict(ctx: Context, team: Team, { hostname, team: holder, route }: NameConflict): string {
+function describeConflict(
+  ctx: Context,
+  team: Team,
+  { hostname, team: holder, route }: NameConflict,
+  criteriaKey: string,
+): string {
   if (holder.id !== team.id && !isFleetReader(ctx)) return `${hostname} is held by another team in this pool.`;
   const who = route === null ? `team "${holder.name}"` : `route ${holder.name}/${route}`;
-  return `${hostname} is held by ${who} in this pool. Take it out there first.`;
+  const how = criteriaKey === "" ? "in this pool" : "in this pool with the same criteria";
+  const or = holder.id === team.id ? ", or give the two different criteria (match)" : "";
+  return `${hostname} is held by ${who} ${route === null ? "in this pool" : how}. Take it out there first${or}.`;
 }
 
 /** Brings the tables of the pools it is and was in up to date, and the row's revision with them. */

@@ -8,7 +8,7 @@ import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
 import { respondRead, respondWritten } from "./respond-object.ts";
 import { objectName } from "./schemas/name.ts";
 import { queryFlag } from "./schemas/query-flag.ts";
-import { dryRunOutput, printRoute, routeOutput, routeWrite } from "./schemas/route.ts";
+import { dryRunOutput, printRoute, printWarnings, routeOutput, routeWrite, routeWritten } from "./schemas/route.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 
@@ -67,10 +67,10 @@ const put = createRoute({
   },
   responses: answers(
     {
-      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([routeOutput, dryRunOutput]), {
+      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([routeWritten, dryRunOutput]), {
         ETag: etagHeader,
       }),
-      201: json("Made.", routeOutput, { ETag: etagHeader, Location: locationHeader }),
+      201: json("Made.", routeWritten, { ETag: etagHeader, Location: locationHeader }),
     },
     ...authenticated,
     ...takesBody,
@@ -118,9 +118,10 @@ export function routesApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
       force,
     });
     const object = printRoute(result.object);
-    if (!dryRun) return respondWritten(c, object, result.created);
+    const warnings = printWarnings(result.warnings);
+    if (!dryRun) return respondWritten(c, { ...object, ...warnings }, result.created);
     const change = result.created ? "create" : result.changed ? "update" : "none";
-    return c.json({ dryRun: true as const, change, object }, 200);
+    return c.json({ dryRun: true as const, change, object, ...warnings }, 200);
   });
   app.openapi(remove, async (c) => {
     const { team, route } = c.req.valid("param");

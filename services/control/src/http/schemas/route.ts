@@ -3,6 +3,7 @@ import { objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import { printRouteSpec, routeSpecInput, routeSpecOutput } from "./route-spec.ts";
 import type { RouteView } from "../../fleet/routes.ts";
+import type { RouteWarning } from "../../fleet/route-warnings.ts";
 
 export const routeWrite = objectWrite(routeSpecInput).openapi("RouteWrite", {
   example: {
@@ -37,13 +38,32 @@ const routeStatus = z.object({
   ),
 });
 
-export const routeOutput = objectOutput("Route", {
+const ofRoutes = {
+  team: z.string().openapi({ example: "payments" }),
+  revision: z.int().openapi({ description: "Of the pool, that carries this version.", example: 41 }),
+};
+
+export const routeOutput = objectOutput("Route", { spec: routeSpecOutput, status: routeStatus, more: ofRoutes });
+
+const warnings = z
+  .array(
+    z.object({
+      code: z.enum(["acme_tls_unreachable", "edge_lacks_feature", "edge_lacks_geo_database"]),
+      detail: z.string(),
+      pointer: z.string().openapi({ description: "JSON pointer into the body.", example: "/spec/hostnames/0" }),
+    }),
+  )
+  .optional()
+  .openapi({
+    description:
+      "What the route asks for and will not get as things are; absent: nothing. `acme_tls_unreachable`: every route of a hostname asks for other protocols than `acme-tls/1`. `edge_lacks_feature`, `edge_lacks_geo_database`: edges of the pool will refuse it.",
+  });
+
+/** What a write answers. */
+export const routeWritten = objectOutput("WrittenRoute", {
   spec: routeSpecOutput,
   status: routeStatus,
-  more: {
-    team: z.string().openapi({ example: "payments" }),
-    revision: z.int().openapi({ description: "Of the pool, that carries this version.", example: 41 }),
-  },
+  more: { ...ofRoutes, warnings },
 });
 
 export const dryRunOutput = z
@@ -51,6 +71,7 @@ export const dryRunOutput = z
     dryRun: z.literal(true),
     change: z.enum(["create", "update", "none"]).openapi({ description: "What the write would do." }),
     object: routeOutput.openapi({ description: "The route as it would be." }),
+    warnings,
   })
   .openapi("DryRun");
 
@@ -61,3 +82,7 @@ export const printRoute = (view: RouteView): z.infer<typeof routeOutput> => ({
   spec: printRouteSpec(view.spec),
   status: view.status,
 });
+
+/** The part of a write's answer that is there only when it says something. */
+export const printWarnings = (given: readonly RouteWarning[]): { warnings?: z.infer<typeof warnings> } =>
+  given.length === 0 ? {} : { warnings: given.map(({ code, detail, pointer }) => ({ code, detail, pointer })) };
