@@ -78,7 +78,11 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       client.send(hello.subarray(30));
       const upstream = await backend.next();
       expect((await upstream.bytes(hello.length)).equals(hello)).toBe(true);
-      for (const peer of [client, upstream, other.client, other.upstream]) peer.end();
+      for (const pair of [{ client, upstream }, other]) {
+        pair.client.end();
+        expect(await pair.upstream.over()).toBe("fin");
+        pair.upstream.end();
+      }
       await engine.closes(name, { client_closed: 2 });
     });
 

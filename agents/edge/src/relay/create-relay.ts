@@ -185,7 +185,7 @@ class NodeRelay implements Relay {
       const answer = await ignoringLoss(thread.call("apply", ask));
       if (answer !== null) {
         this.#isServing = answer.serving;
-        return answer.refused;
+        return answer.refused.map(ownCopy);
       }
       ask = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
     }
@@ -278,6 +278,16 @@ function toCall({ snapshot, objects, removals, kept = [] }: TableUpdate): ApplyC
     removals,
     kept: encodeObjects(kept),
     tellRefused: false,
+  };
+}
+
+/** Free of the memory that tables are in, which would stay as long as one object of it is kept. */
+function ownCopy(refused: RefusedObject): RefusedObject {
+  const { offeredHash, kept } = refused;
+  return {
+    ...refused,
+    offeredHash: new Uint8Array(offeredHash),
+    kept: kept && { ...kept, body: new Uint8Array(kept.body), hash: new Uint8Array(kept.hash) },
   };
 }
 

@@ -17,7 +17,7 @@ import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hell
 import { HelloParser } from "../hello/hello-parser.ts";
 import type { ConnectionLimit, HeldLimits } from "../limits/route-limiter.ts";
 import { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
-import type { Undecided } from "../shared/undecided-budget.ts";
+import type { BudgetPlace, Undecided } from "../shared/undecided-budget.ts";
 import type { OpenTraffic } from "../shared/traffic.ts";
 import type { TcpHandle } from "../socket/tcp-binding.ts";
 import { type SocketOwner, TcpSocket } from "../socket/tcp-socket.ts";
@@ -78,6 +78,8 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   source: string;
   routeEntry = -1;
   sourceEntry = -1;
+  /** The budget's own. */
+  place: BudgetPlace | null = null;
   flushedRx = 0;
   flushedTx = 0;
   readonly #core: RelayCore;
@@ -254,7 +256,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#connectedAt = performance.now();
     this.#backend = upstream.backend;
     this.#backendSlot = traffic.backend(this.#routeSlot, upstream.backend.key);
-    traffic.openBackend(this.#backendSlot);
+    traffic.openBackend(this.#backendSlot, this);
     const socket = new TcpSocket(upstream.handle, this);
     socket.setNoDelay();
     const terms = {
@@ -272,7 +274,8 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
       edge: this.#core.edgeName(),
     });
     const received = state.received.bytes();
-    upstreams.said(upstream.slot, preamble === null ? received : Buffer.concat([preamble, received]));
+    // Without the PROXY header: whoever comes back has none, or it was taken off.
+    upstreams.said(upstream.slot, received);
     copy.start(preamble, received, state.ended);
   }
 

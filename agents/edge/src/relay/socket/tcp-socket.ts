@@ -60,7 +60,8 @@ export class TcpSocket {
   /** Handed to write(), and how much of that was surely taken. */
   #handed = 0;
   #taken = 0;
-  #shutdown: "no" | "sent" | "done" = "no";
+  /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
+  #shutdown: "no" | "wanted" | "sent" | "done" = "no";
   #resetWanted = false;
   #closed = false;
 
@@ -107,6 +108,7 @@ export class TcpSocket {
     const error = this.#handle.writeBuffer(request, bytes);
     if (error !== 0) {
       this.#handed -= bytes.length;
+      nextWrite = newWrite();
       return error;
     }
     if (streamBaseState[kLastWriteWasAsync] === 0) {
@@ -123,6 +125,11 @@ export class TcpSocket {
   /** Sends a FIN behind everything written. The owner hears of it by finished(), or failed(). */
   end(): void {
     if (this.#closed || this.#shutdown !== "no") return;
+    if (this.#pendingWrites > 0) this.#shutdown = "wanted";
+    else this.#sendFin();
+  }
+
+  #sendFin(): void {
     this.#shutdown = "sent";
     const request = new ShutdownWrap() as InstanceType<typeof ShutdownWrap> & { socket: TcpSocket };
     request.socket = this;
@@ -144,14 +151,18 @@ export class TcpSocket {
     this.#handle.close();
   }
 
-  /** Closes with a reset. While a FIN is being sent libuv refuses to reset: then as soon as it is out. */
+  /** Closes with a reset. While a FIN is being sent a handle must not be asked to: it would never close. Then as soon as it is out. */
   reset(): void {
     if (this.#closed) return;
     this.#sample();
     this.#closed = true;
-    if (this.#handle.reset() === 0) return;
     if (this.#shutdown === "sent") this.#resetWanted = true;
-    else this.#handle.close();
+    else this.#resetNow();
+  }
+
+  /** What cannot be reset is closed: a handle that refused takes no close any more, so it is asked only when it can. */
+  #resetNow(): void {
+    this.#handle.reset();
   }
 
   setNoDelay(): void {
@@ -189,6 +200,7 @@ export class TcpSocket {
     if (status < 0) return socket.owner.failed(socket, status);
     if (socket.#pendingWrites > 0) return;
     socket.#taken = socket.#handed;
+    if (socket.#shutdown === "wanted") socket.#sendFin();
     socket.owner.drained(socket);
   }
 
@@ -196,8 +208,7 @@ export class TcpSocket {
     socket.#shutdown = "done";
     if (socket.#resetWanted) {
       socket.#resetWanted = false;
-      if (socket.#handle.reset() !== 0) socket.#handle.close();
-      return;
+      return socket.#resetNow();
     }
     if (socket.#closed) return;
     if (status < 0) socket.owner.failed(socket, status);

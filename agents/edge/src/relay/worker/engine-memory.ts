@@ -20,7 +20,7 @@ export function createEngineMemory(workers: number): EngineMemory {
     budget: createUndecidedBudget(workers, budgetLimits(descriptorLimit(), workers)),
     routes: createSharedEntries({ workers }),
     sources: createSharedEntries({ workers }),
-    upstreams: createUpstreams(workers),
+    upstreams: createUpstreams(),
   };
 }
 
