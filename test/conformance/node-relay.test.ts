@@ -2,10 +2,17 @@
 import { createRelay } from "@helloway/edge/relay/create-relay";
 import { describe } from "vitest";
 import { defineAccess } from "./suite/access.ts";
+import { defineBackendAddresses } from "./suite/backend-addresses.ts";
+import { defineBalance } from "./suite/balance.ts";
 import { defineCriteria } from "./suite/criteria.ts";
 import { defineDialling } from "./suite/dialling.ts";
 import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
+import { defineKept } from "./suite/kept.ts";
+import { defineLimits } from "./suite/limits.ts";
+import { defineListeners } from "./suite/listeners.ts";
+import { defineProxyIn } from "./suite/proxy-in.ts";
+import { defineProxyOut } from "./suite/proxy-out.ts";
 import { defineRefusals } from "./suite/refusals.ts";
 import { defineTables } from "./suite/tables.ts";
 import { defineTls } from "./suite/tls.ts";
@@ -13,12 +20,19 @@ import { defineVectors } from "./suite/vectors.ts";
 
 const suite = [
   defineVectors,
+  defineListeners,
   defineForwarding,
   defineTls,
   defineTables,
+  defineKept,
   defineCriteria,
   defineAccess,
+  defineLimits,
+  defineBalance,
   defineDialling,
+  defineBackendAddresses,
+  defineProxyOut,
+  defineProxyIn,
   defineRefusals,
   defineEnding,
 ];

@@ -6,13 +6,18 @@ import { parseAddress } from "@helloway/routing/address";
 export interface DnsServer extends AsyncDisposable {
   /** "ip:port", as a resolver takes it. */
   readonly address: string;
-  /** Replaces what a name has; an empty list: NXDOMAIN; "servfail": the server cannot tell; "silent": no answer. */
-  set(name: string, answer: readonly string[] | "servfail" | "silent", ttlSeconds?: number): void;
+  /**
+   * Replaces what a name has; an empty list: NXDOMAIN; "servfail": the server cannot tell; "silent": no answer; a function: what it
+   * returns each time that somebody asks.
+   */
+  set(name: string, answer: DnsAnswer | (() => DnsAnswer), ttlSeconds?: number): void;
   /** How often a name was asked for, A and AAAA together. */
   questions(name: string): number;
   /** Every name asked for, as sent. */
   readonly asked: readonly string[];
 }
+
+export type DnsAnswer = readonly string[] | "servfail" | "silent";
 
 const TYPE_A = 1;
 const TYPE_AAAA = 28;
@@ -20,15 +25,16 @@ const NXDOMAIN = 3;
 const SERVFAIL = 2;
 
 export async function startDnsServer(): Promise<DnsServer> {
-  const names = new Map<string, { answer: readonly string[] | "servfail" | "silent"; ttlSeconds: number }>();
+  const names = new Map<string, { answer: DnsAnswer | (() => DnsAnswer); ttlSeconds: number }>();
   const asked: string[] = [];
   const socket = createSocket("udp4");
   socket.on("message", (query: Buffer, from: RemoteInfo) => {
     const { name, end, type } = question(query);
     asked.push(name);
     const entry = names.get(name.toLowerCase());
-    if (entry?.answer === "silent") return;
-    const reply = answerTo(query.subarray(0, end), type, entry?.answer ?? [], entry?.ttlSeconds ?? 0);
+    const answer = typeof entry?.answer === "function" ? entry.answer() : (entry?.answer ?? []);
+    if (answer === "silent") return;
+    const reply = answerTo(query.subarray(0, end), type, answer, entry?.ttlSeconds ?? 0);
     socket.send(reply, from.port, from.address);
   });
   socket.bind(0, "127.0.0.1");

@@ -16,6 +16,8 @@ export interface TcpBackend extends AsyncDisposable {
 
 export interface TcpBackendOptions {
   host?: string;
+  /** Absent: any. */
+  port?: number;
   /** Called for every connection; the connection is then not queued for next(). */
   onConnection?: (peer: Peer) => void;
   /** Nothing is read until the test resumes the socket. */
@@ -39,7 +41,7 @@ export async function startTcpBackend(options: TcpBackendOptions = {}): Promise<
     if (taker) taker(peer);
     else ready.push(peer);
   });
-  server.listen({ host, port: 0, backlog: 1024 });
+  server.listen({ host, port: options.port ?? 0, backlog: 1024 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
