@@ -1,6 +1,6 @@
-// A worker whose connections are let in and end as fast as it can, until it is told to rest. It keeps a count of its own of what is
-// open, a row of it for each worker: raised after a connection was let in and lowered before it is given back, so that it never
-// exceeds what the limiter counted.
+// A worker whose connections are let in and end as fast as it can, until it is told to rest. What is open is counted a second time, in
+// single words for all workers, raised after a connection was let in and lowered before it is given back: that never exceeds what the
+// limiter counted. A row for each worker, raised first and lowered last, tells what to take back of one that died.
 import { parentPort, workerData } from "node:worker_threads";
 import { createEdgeClock } from "../shared/edge-clock.ts";
 import { SharedEntries, type SharedEntriesMemory } from "../shared/shared-entries.ts";
@@ -13,7 +13,7 @@ export interface Hammer {
   readonly sources: SharedEntriesMemory;
   readonly limits: ConnectionLimits & { readonly enforce: boolean };
   readonly sourcesUsed: number;
-  /** Rows of sourcesUsed words, one for each worker. */
+  /** Rows of a word for each source: one for each worker, then one for all, and a word for all sources. */
   readonly open: SharedArrayBuffer;
   /** Connections let in, refused, and times that more were open than the limits say. */
   readonly tally: SharedArrayBuffer;
@@ -43,19 +43,15 @@ function hammer(port: NonNullable<typeof parentPort>, start: Hammer): void {
   const held: Held[] = [];
   let resting = false;
 
-  const sumOf = (source: number): number => {
-    let sum = 0;
-    for (let row = 0; row < workers; row++) sum += Atomics.load(open, row * sourcesUsed + source);
-    return sum;
-  };
-  const check = (source: number): void => {
-    if (sumOf(source) > (limits.connectionsPerSource ?? Infinity)) Atomics.add(tally, ABOVE, 1);
-    let all = 0;
-    for (let each = 0; each < sourcesUsed; each++) all += sumOf(each);
-    if (all > (limits.connections ?? Infinity)) Atomics.add(tally, ABOVE, 1);
+  const ofAll = workers * sourcesUsed;
+  const raise = (at: number, max: number | null): void => {
+    const before = Atomics.add(open, at, 1);
+    if (max !== null && before >= max) Atomics.add(tally, ABOVE, 1);
   };
   const end = (at: number): void => {
     const [gone] = held.splice(at, 1);
+    Atomics.sub(open, ofAll + sourcesUsed, 1);
+    Atomics.sub(open, ofAll + gone!.source, 1);
     Atomics.sub(open, worker * sourcesUsed + gone!.source, 1);
     limiter.release(gone!);
   };
@@ -65,9 +61,10 @@ function hammer(port: NonNullable<typeof parentPort>, start: Hammer): void {
     const over = limiter.admit(begun, "route", limits, `192.0.2.${begun.source}`);
     Atomics.add(tally, over === null ? LET_IN : REFUSED, 1);
     if (over !== null) return;
-    Atomics.add(open, worker * sourcesUsed + begun.source, 1);
+    raise(worker * sourcesUsed + begun.source, null);
+    raise(ofAll + begun.source, limits.connectionsPerSource);
+    raise(ofAll + sourcesUsed, limits.connections);
     held.push(begun);
-    check(begun.source);
   };
   const turn = (): void => {
     if (resting) return;

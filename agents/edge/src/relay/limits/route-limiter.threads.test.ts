@@ -31,9 +31,10 @@ function createEdge(limits: Partial<Hammer["limits"]>) {
       ...limits,
     },
     sourcesUsed: SOURCES,
-    open: new SharedArrayBuffer(WORKERS * SOURCES * 4),
+    open: new SharedArrayBuffer(((WORKERS + 1) * SOURCES + 1) * 4),
     tally: new SharedArrayBuffer(3 * 4),
   };
+  const open = new Int32Array(shared.open);
   const tally = new Int32Array(shared.tally);
   const main = new SharedEntries(shared.routes, MAIN_THREAD);
   return {
@@ -44,7 +45,11 @@ function createEdge(limits: Partial<Hammer["limits"]>) {
     },
     async kill(worker: number): Promise<void> {
       await threads.get(worker)!.terminate();
-      new Int32Array(shared.open, worker * SOURCES * 4, SOURCES).fill(0);
+      for (let source = 0; source < SOURCES; source++) {
+        const lost = Atomics.exchange(open, worker * SOURCES + source, 0);
+        Atomics.sub(open, WORKERS * SOURCES + source, lost);
+        Atomics.sub(open, (WORKERS + 1) * SOURCES, lost);
+      }
       for (const memory of [shared.sources, shared.routes]) new SharedEntries(memory, MAIN_THREAD).forgetWorker(worker);
     },
     tell: (command: "rest" | "leave"): Promise<number[]> =>
