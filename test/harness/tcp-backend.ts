@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Peer } from "./peer.ts";
 
 /** A backend that does nothing by itself: a test takes its connections one by one. */
@@ -20,6 +20,8 @@ export interface TcpBackendOptions {
   port?: number;
   /** Called for every connection; the connection is then not queued for next(). */
   onConnection?: (peer: Peer) => void;
+  /** Called for every connection instead, with nothing read: for more data than a Peer should keep. */
+  onSocket?: (socket: Socket) => void;
   /** Nothing is read until the test resumes the socket. */
   paused?: boolean;
 }
@@ -28,14 +30,15 @@ export async function startTcpBackend(options: TcpBackendOptions = {}): Promise<
   const host = options.host ?? "127.0.0.1";
   const ready: Peer[] = [];
   const takers: ((peer: Peer) => void)[] = [];
-  const open = new Set<Peer>();
+  const open = new Set<Socket>();
   let count = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     count++;
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    if (options.onSocket) return options.onSocket(socket);
     const peer = new Peer(socket);
     if (options.paused) socket.pause();
-    open.add(peer);
-    socket.on("close", () => open.delete(peer));
     if (options.onConnection) return options.onConnection(peer);
     const taker = takers.shift();
     if (taker) taker(peer);
@@ -56,7 +59,7 @@ export async function startTcpBackend(options: TcpBackendOptions = {}): Promise<
       return peer ? Promise.resolve(peer) : new Promise((resolve) => takers.push(resolve));
     },
     async [Symbol.asyncDispose]() {
-      for (const peer of open) peer.socket.destroy();
+      for (const socket of open) socket.destroy();
       server.close();
       await once(server, "close");
     },

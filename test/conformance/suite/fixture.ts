@@ -180,7 +180,7 @@ function closedSum(route: RouteCounters): number {
 }
 
 /** accepted = undecided + opened; nothing closed that was not opened. */
-function expectBalanced(counters: Counters): void {
+export function expectBalanced(counters: Counters): void {
   let opened = 0;
   for (const route of counters.routes.values()) {
     opened += route.opened;

@@ -86,7 +86,9 @@ export function defineTables(makeRelay: MakeRelay): void {
       await engine.serve(good);
       const bad = routeObject(name, { hostnames: [name], backends: [forbidden] });
       const { refused } = await engine.relay.apply({ snapshot: false, objects: [bad], removals: [] });
-      expect(refused).toMatchObject([{ kind: "route", id: routeUid(name), code: "backend_not_allowed", kept: plain(good) }]);
+      expect(refused).toMatchObject([
+        { kind: "route", id: routeUid(name), code: "backend_not_allowed", kept: plain(good) },
+      ]);
       expect(refused[0]!.offeredHash).toEqual(plain(bad).hash);
       expect(await answer(engine, name)).toBe("good");
       // It stands until the object changes, and is gone then.

@@ -1,0 +1,207 @@
+// Resets at every stage of a connection's life: each ends it with one reason, named by the side that ended it first.
+import { randomBytes } from "node:crypto";
+import { connect } from "node:net";
+import { describe, expect, test } from "vitest";
+import type { CloseReason } from "@helloway/routing/close-reason";
+import type { Peer } from "../../harness/peer.ts";
+import { startSilentListener } from "../../harness/silent-listener.ts";
+import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
+import { type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+
+const name = "app.example.test";
+const MIB = 1024 * 1024;
+/** More than the kernel's buffers of both connections and the engine's own hold. */
+const MUCH_BYTES = 48 * MIB;
+
+interface Pair {
+  client: Peer;
+  upstream: Peer;
+}
+
+async function forwarded(engine: Engine, backend: TcpBackend): Promise<Pair> {
+  const client = await engine.hello(name);
+  const upstream = await backend.next();
+  await upstream.bytes(helloFor(name).length);
+  return { client, upstream };
+}
+
+/** Data that the reader does not take is on its way, and everything between is full. */
+async function fill(writer: Peer, reader: Peer): Promise<void> {
+  reader.socket.pause();
+  writer.send(randomBytes(MUCH_BYTES));
+  let before = -1;
+  await expect
+    .poll(
+      () => {
+        const now = writer.socket.bytesWritten - writer.socket.writableLength;
+        const isFull = now === before && now > 0;
+        before = now;
+        return isFull;
+      },
+      { interval: 100 },
+    )
+    .toBe(true);
+}
+
+async function halfClosed(by: Peer, other: Peer): Promise<void> {
+  by.end();
+  expect(await other.over()).toBe("fin");
+}
+
+/** What happens to a forwarded connection, and the reason that is due. */
+const stages: [string, (pair: Pair) => Promise<void> | void, CloseReason][] = [
+  ["the client, with nothing under way", ({ client }) => client.reset(), "client_reset"],
+  ["the backend, with nothing under way", ({ upstream }) => upstream.reset(), "backend_reset"],
+  [
+    "the client, while it does not take what it is sent",
+    async ({ client, upstream }) => {
+      await fill(upstream, client);
+      client.reset();
+    },
+    "client_reset",
+  ],
+  [
+    "the backend, while the client does not take what it was sent",
+    async ({ client, upstream }) => {
+      await fill(upstream, client);
+      upstream.reset();
+      client.socket.resume();
+    },
+    "backend_reset",
+  ],
+  [
+    "the backend, while it does not take what it is sent",
+    async ({ client, upstream }) => {
+      await fill(client, upstream);
+      upstream.reset();
+    },
+    "backend_reset",
+  ],
+  [
+    "the client, while the backend does not take what it was sent",
+    async ({ client, upstream }) => {
+      await fill(client, upstream);
+      client.reset();
+      upstream.socket.resume();
+    },
+    "client_reset",
+  ],
+  [
+    "the client, after its own FIN",
+    async ({ client, upstream }) => {
+      await halfClosed(client, upstream);
+      client.reset();
+    },
+    "client_closed",
+  ],
+  [
+    "the backend, after the client's FIN",
+    async ({ client, upstream }) => {
+      await halfClosed(client, upstream);
+      upstream.reset();
+    },
+    "client_closed",
+  ],
+  [
+    "the client, after the backend's FIN",
+    async ({ client, upstream }) => {
+      await halfClosed(upstream, client);
+      client.reset();
+    },
+    "backend_closed",
+  ],
+  [
+    "the backend, after its own FIN",
+    async ({ client, upstream }) => {
+      await halfClosed(upstream, client);
+      upstream.reset();
+    },
+    "backend_closed",
+  ],
+];
+
+export function defineResets(makeRelay: MakeRelay): void {
+  describe("a reset", () => {
+    const start = useEngines(makeRelay);
+
+    test.each(stages)("of %s", async (_whose, happen, reason) => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend, { timeouts: { halfClosedMs: 1_000 } });
+      const pair = await forwarded(engine, backend);
+      await happen(pair);
+      if (reason.endsWith("_closed")) {
+        // Whoever has only seen FINs cannot know of a reset until something is sent.
+        pair.client.send("x");
+        pair.upstream.send("x");
+      }
+      await engine.closes(name, { [reason]: 1 });
+      for (const { socket } of [pair.client, pair.upstream]) socket.destroy();
+    });
+
+    test("before anything was said, within a hello, and by a refused client", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      for (const bytes of [Buffer.alloc(0), helloFor(name).subarray(0, 1), helloFor(name).subarray(0, 40)]) {
+        const client = await engine.connect();
+        client.send(bytes);
+        await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(1);
+        client.reset();
+        await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(0);
+      }
+      await engine.closes("-", { client_gone: 3 });
+      const refused = await engine.hello("nobody.example.test");
+      expect(await refused.over()).toBe("fin");
+      refused.reset();
+      await engine.closes("-", { client_gone: 3, no_route: 1 });
+      expect(backend.count).toBe(0);
+    });
+
+    test("while a backend is dialled", async () => {
+      await using silent = await startSilentListener();
+      const engine = await start();
+      await engine.serve(routeTo(name, silent));
+      const clients = await Promise.all(Array.from({ length: 20 }, () => engine.hello(name)));
+      await expect.poll(async () => (await engine.route(name))?.opened).toBe(20);
+      for (const client of clients) client.reset();
+      await engine.closes(name, { client_gone: 20 });
+    });
+
+    test("right behind the hello ends every connection with one reason, whatever it had come to", async () => {
+      await using backend = await startTcpBackend({ onConnection: (peer) => peer.send("hello") });
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const count = 200;
+      for (let i = 0; i < count; i++) {
+        const client = await engine.hello(name);
+        client.reset();
+      }
+      await expect.poll(() => engine.records.length).toBe(await accepted(engine));
+      const reasons = new Set(engine.records.map(({ reason }) => reason));
+      for (const reason of reasons) expect(["client_gone", "client_reset"]).toContain(reason);
+    });
+
+    test("before the engine has accepted harms nobody else", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      for (let i = 0; i < 300; i++) {
+        const socket = connect({ host: engine.ipv4.address, port: engine.ipv4.port });
+        socket.once("connect", () => socket.resetAndDestroy());
+        socket.on("error", () => socket.destroy());
+      }
+      const { client, upstream } = await forwarded(engine, backend);
+      client.end();
+      expect(await upstream.over()).toBe("fin");
+      upstream.end();
+      await engine.closes(name, { client_closed: 1 });
+      await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(0);
+      await expect.poll(() => engine.records.length).toBe(await accepted(engine));
+    });
+  });
+}
+
+async function accepted(engine: Engine): Promise<number> {
+  return (await engine.relay.counters()).accepted;
+}
