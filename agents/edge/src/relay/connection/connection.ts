@@ -139,7 +139,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#state = { kind: "hello", parser, received: new ReceivedBytes() };
   }
 
-  read(_socket: TcpSocket, bytes: Buffer): void {
+  read(_socket: TcpSocket, bytes: Uint8Array): void {
     const state = this.#state;
     switch (state.kind) {
       case "hello":
@@ -160,7 +160,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     }
   }
 
-  #proxyBytes(state: State & { kind: "proxy" }, bytes: Buffer): void {
+  #proxyBytes(state: State & { kind: "proxy" }, bytes: Uint8Array): void {
     const before = state.taken;
     state.taken += bytes.length;
     this.#headerBytes = state.taken;
@@ -190,7 +190,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#core.budget.add(this);
   }
 
-  #helloBytes(state: State & { kind: "hello" }, bytes: Buffer): void {
+  #helloBytes(state: State & { kind: "hello" }, bytes: Uint8Array): void {
     state.received.append(bytes);
     const verdict = state.parser.push(bytes);
     if (verdict.kind !== "incomplete") return this.#judge(verdict, state.received);

@@ -117,7 +117,7 @@ export class Copy implements SocketOwner {
     else this.#arm(this.#activeAt);
   }
 
-  read(socket: TcpSocket, bytes: Buffer): void {
+  read(socket: TcpSocket, bytes: Uint8Array): void {
     if (socket === this.#client.socket) return this.#forward(bytes, this.#client, this.#upstream);
     if (!this.#answered) {
       this.#answered = true;

@@ -6,7 +6,7 @@ const CAPACITY_MIN = 1_024;
  * buffer object costs hundreds of bytes, and a client may send single ones.
  */
 export class ReceivedBytes {
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Uint8Array = new Uint8Array(0);
   #length = 0;
 
   get length(): number {
@@ -14,7 +14,7 @@ export class ReceivedBytes {
   }
 
   /** The memory stays the caller's until the next append(). */
-  append(piece: Buffer): void {
+  append(piece: Uint8Array): void {
     if (this.#length === 0) {
       this.#buffer = piece;
       this.#length = piece.length;
@@ -23,15 +23,15 @@ export class ReceivedBytes {
     const length = this.#length + piece.length;
     if (length > this.#buffer.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(CAPACITY_MIN, 2 * length));
-      this.#buffer.copy(grown, 0, 0, this.#length);
+      grown.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = grown;
     }
-    piece.copy(this.#buffer, this.#length);
+    this.#buffer.set(piece, this.#length);
     this.#length = length;
   }
 
   /** Valid until the next append(). */
-  bytes(): Buffer {
+  bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
 }

@@ -28,7 +28,8 @@ export interface SocketName {
 
 /** All return 0 or a negative error number. */
 export interface TcpHandle {
-  onread: (bytes: ArrayBuffer | undefined) => void;
+  /** Returns where the next read goes, when that is not where this one went. */
+  onread: () => Uint8Array | undefined;
   onconnection: (status: number, client: TcpHandle | undefined) => void;
   readonly fd: number;
   /** Bytes that were handed to writes and not taken by the kernel yet. */
@@ -43,6 +44,8 @@ export interface TcpHandle {
   getpeername(out: SocketName): number;
   setNoDelay(on: boolean): number;
   setKeepAlive(on: boolean, seconds: number): number;
+  /** Reads go there, until onread says otherwise. */
+  useUserBuffer(memory: Uint8Array): void;
   readStart(): number;
   readStop(): number;
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
@@ -64,7 +67,6 @@ interface StreamBinding {
   ShutdownWrap: new () => ShutdownRequest;
   streamBaseState: StreamState;
   kReadBytesOrError: number;
-  kArrayBufferOffset: number;
   kLastWriteWasAsync: number;
 }
 
@@ -86,7 +88,6 @@ if (!looksRight) {
 }
 
 export const { TCP, TCPConnectWrap, constants: tcpConstants } = tcp;
-export const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } =
-  stream;
+export const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = stream;
 /** UV_EOF: a FIN was read. */
 export const END_OF_FILE = -4095;

@@ -6,12 +6,15 @@
 // - After close() or reset() the owner hears nothing more.
 // - At most what one read brings (64 KiB) is pending when the owner stops reading the other side while `pending` holds.
 //
+// Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
+// of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
+// gives it back with its first small read.
+//
 // Counts. What the kernel took of a pending write is known to the handle alone: handed minus its queue. One case is a lower
 // bound: a pending write that fails; what was left of it is gone with it, and the last sample stands.
 import {
   type ConnectRequest,
   END_OF_FILE,
-  kArrayBufferOffset,
   kLastWriteWasAsync,
   kReadBytesOrError,
   ShutdownWrap,
@@ -26,8 +29,8 @@ import {
 } from "./tcp-binding.ts";
 
 export interface SocketOwner {
-  /** The bytes are the owner's: nothing else will write there. */
-  read(socket: TcpSocket, bytes: Buffer): void;
+  /** The bytes stay what they are until the next read of this socket: whoever needs them longer stops it, or copies them. */
+  read(socket: TcpSocket, bytes: Uint8Array): void;
   /** Its FIN was read. */
   ended(socket: TcpSocket): void;
   /** It was reset, or a write failed; only close() or reset() is left to do. @param error a negative error number. */
@@ -61,6 +64,8 @@ export class TcpSocket {
   #handed = 0;
   #taken = 0;
   /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
+  /** Memory of its own that reads go to; null: the memory of all. */
+  #own: Uint8Array | null = null;
   #shutdown: "no" | "wanted" | "sent" | "done" = "no";
   #resetWanted = false;
   #closed = false;
@@ -70,6 +75,7 @@ export class TcpSocket {
     this.owner = owner;
     (handle as OwnedHandle).socket = this;
     handle.onread = onread;
+    handle.useUserBuffer(memoryOfAll);
   }
 
   get isClosed(): boolean {
@@ -181,17 +187,34 @@ export class TcpSocket {
   }
 
   /** For the callbacks of the handle alone. */
-  static onRead(socket: TcpSocket, bytes: ArrayBuffer | undefined): void {
+  static onRead(socket: TcpSocket): Uint8Array | undefined {
     const count = streamBaseState[kReadBytesOrError]!;
-    if (socket.#closed || count === 0) return;
+    if (socket.#closed || count === 0) return undefined;
     if (count > 0) {
       socket.bytesRead += count;
-      socket.owner.read(socket, Buffer.from(bytes!, streamBaseState[kArrayBufferOffset], count));
-      return;
+      const own = socket.#own;
+      socket.owner.read(socket, own === null ? Buffer.copyBytesFrom(memoryOfAll, 0, count) : own.subarray(0, count));
+      return count < MUCH_BYTES ? socket.#giveBack() : socket.#takeOwn();
     }
     socket.#reading = false;
     if (count === END_OF_FILE) socket.owner.ended(socket);
     else socket.owner.failed(socket, count);
+    return undefined;
+  }
+
+  /** Where the next read goes; undefined: where this one went. */
+  #takeOwn(): Uint8Array | undefined {
+    if (this.#own !== null || this.#closed) return undefined;
+    this.#own = spares.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES);
+    return this.#own;
+  }
+
+  /** Not while it is stopped: then somebody still needs what was read. */
+  #giveBack(): Uint8Array | undefined {
+    if (this.#own === null || !this.#reading) return undefined;
+    if (spares.length < SPARES_MAX) spares.push(this.#own);
+    this.#own = null;
+    return memoryOfAll;
   }
 
   static onWritten(socket: TcpSocket, status: number): void {
@@ -235,6 +258,14 @@ export function connectTcp(
   return { handle, error };
 }
 
+/** What one read brings at most. */
+const OWN_BYTES = 65_536;
+/** A read that brings as much may have brought more. */
+const MUCH_BYTES = 16_384;
+const SPARES_MAX = 64;
+const memoryOfAll = Buffer.allocUnsafeSlow(OWN_BYTES);
+const spares: Uint8Array[] = [];
+
 /** The request of the next write: one that did not have to wait leaves nothing in it, so most writes share one. */
 let nextWrite = newWrite();
 
@@ -244,12 +275,13 @@ function newWrite(): WriteRequest {
   return request;
 }
 
-function onread(this: TcpHandle, bytes: ArrayBuffer | undefined): void {
+function onread(this: TcpHandle): Uint8Array | undefined {
   const { socket } = this as OwnedHandle;
   try {
-    TcpSocket.onRead(socket, bytes);
+    return TcpSocket.onRead(socket);
   } catch (error) {
     socket.owner.bug(error);
+    return undefined;
   }
 }
 
