@@ -21,6 +21,8 @@ export interface BarrierNames {
   name: string;
   /** True: the name and everything below it. */
   tree: boolean;
+  /** Of a name that begins with "*.": how many labels it stands for; absent: any. */
+  depth?: "any" | "one";
 }
 
 export type Lookup<R> =
@@ -155,18 +157,14 @@ export class NameTable<R extends RouteNames> {
     const barrier: Lookup<R> = { kind: "barrier", name };
     const barredHere = barriers.some((each) => !isWildcard(each.name));
     const barredBelow = barriers.some((each) => each.tree || isWildcard(each.name));
+    const barredDeep = barriers.some((each) => each.tree || (isWildcard(each.name) && each.depth !== "one"));
     const hostname = `*.${name}`;
     const anyDepth = wild.filter((route) => route.wildcardDepth === "any");
     node.here = exact.length > 0 ? { kind: "routes", hostname: name, routes: exact } : barredHere ? barrier : null;
     node.child = wild.length > 0 ? { kind: "routes", hostname, routes: wild } : barredBelow ? barrier : null;
-    node.deep =
-      anyDepth.length === wild.length
-        ? node.child
-        : anyDepth.length > 0
-          ? { kind: "routes", hostname, routes: anyDepth }
-          : barredBelow
-            ? barrier
-            : null;
+    if (anyDepth.length > 0) {
+      node.deep = anyDepth.length === wild.length ? node.child : { kind: "routes", hostname, routes: anyDepth };
+    } else node.deep = barredDeep ? barrier : null;
     const coversBelow = node.child !== null;
     const labels = Math.min(labelCount(name), LABELS_MAX + 1);
     if (coversBelow !== coveredBelow) this.#treesByLabels[labels]! += coversBelow ? 1 : -1;

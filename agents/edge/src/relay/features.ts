@@ -1,2 +1,2 @@
 /** What this engine understands beyond the base; objects that require anything else are refused. Announced to the control plane. */
-export const relayFeatures: readonly string[] = [];
+export const relayFeatures: readonly string[] = ["access", "balance", "limits", "match", "proxyProtocol"];

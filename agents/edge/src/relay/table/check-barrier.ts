@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Barrier, BarrierSchema } from "@helloway/proto/table";
 import { parseHostname } from "@helloway/routing/name";
 import type { BarrierNames } from "@helloway/routing/name-table";
-import { missingFeature, type Refusal } from "./check-route.ts";
+import { missingFeature, type Refusal } from "./refusal.ts";
 
 export type BarrierCheck = { kind: "served"; barrier: BarrierNames } | { kind: "refused"; refusal: Refusal };
 

@@ -4,65 +4,101 @@ import { type Backend, OnReject, type Route, RouteSchema, WildcardDepth } from "
 import { parseAddress } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
 import { parseHostname } from "@helloway/routing/name";
-import { relayFeatures } from "../features.ts";
-import type { RouteTimeouts, ServedBackend, ServedRoute, Tier } from "./served-route.ts";
+import { checkAccessOf } from "./check-access.ts";
+import { checkForwarding } from "./check-forwarding.ts";
+import { checkLimits } from "./check-limits.ts";
+import { checkMatch } from "./check-match.ts";
+import { type Checked, missingFeature, type Refusal, served } from "./refusal.ts";
+import type { RouteForwarding, RouteTimeouts, ServedBackend, ServedRoute, Tier } from "./served-route.ts";
 
-export interface Refusal {
-  /** snake_case, stable. */
-  code: string;
-  detail: string;
+/** What a route is held against beside itself. */
+export interface RouteGround {
+  readonly policy: AddressPolicy;
+  /** Whether this edge has a country database. */
+  readonly geo: boolean;
 }
 
-/** What an earlier version of a refused route may still serve; the rest of the newest version is not looked at. */
-export interface KeepTerms {
-  hostnames: readonly string[];
-  wildcardDepth: "any" | "one";
-}
+/** Which connections a route is for: never taken from an earlier version of it. */
+export type RouteTerms = Pick<
+  ServedRoute,
+  "team" | "hostnames" | "wildcardDepth" | "criteria" | "criteriaKey" | "access" | "limits"
+>;
+
+/** The hostnames that a route has a right to, as far as it can be read. */
+export type RouteClaim = Pick<ServedRoute, "hostnames" | "wildcardDepth">;
 
 export type RouteCheck =
   | { kind: "served"; route: ServedRoute }
-  /** keep null: no earlier version may be served instead. */
-  | { kind: "refused"; refusal: Refusal; keep: KeepTerms | null };
+  | {
+      kind: "refused";
+      refusal: Refusal;
+      /** What an earlier version may be served under; null: no earlier version may be served. */
+      keep: RouteTerms | null;
+      /** null: the object cannot be read. */
+      claim: RouteClaim | null;
+    };
 
 const WEIGHT_MAX = 1000;
 const PRIORITY_MAX = 100;
 const PORT_MAX = 65_535;
 
 /** @param id the object's id, which must be the route's uid. */
-export function checkRoute(body: Uint8Array, id: string, policy: AddressPolicy): RouteCheck {
+export function checkRoute(body: Uint8Array, id: string, ground: RouteGround): RouteCheck {
   let route: Route;
   try {
     route = fromBinary(RouteSchema, body);
   } catch (error) {
-    return { kind: "refused", refusal: { code: "unreadable", detail: String(error) }, keep: null };
+    return { kind: "refused", refusal: { code: "unreadable", detail: String(error) }, keep: null, claim: null };
   }
+  const hostnames = [...new Set(route.hostnames)];
+  const wildcardDepth: "any" | "one" = route.wildcardDepth === WildcardDepth.ONE ? "one" : "any";
+  const claim = { hostnames: hostnames.filter((each) => hostnameProblem(each) === null), wildcardDepth };
   // A feature that is unknown here may restrict who is served: an earlier version without it must not be served either.
   const unservable = routeUnservable(route, id);
-  if (unservable) return { kind: "refused", refusal: unservable, keep: null };
-  const wildcardDepth: "any" | "one" = route.wildcardDepth === WildcardDepth.ONE ? "one" : "any";
-  const hostnames = [...new Set(route.hostnames)];
-  const refusal = hostnamesProblem(hostnames) ?? bodyProblem(route, policy);
-  if (refusal) {
-    return { kind: "refused", refusal, keep: route.onReject === OnReject.DROP ? null : { hostnames, wildcardDepth } };
+  if (unservable) return { kind: "refused", refusal: unservable, keep: null, claim };
+  const terms = checkTerms(route, ground);
+  if (!terms.ok) return { kind: "refused", refusal: terms.refusal, keep: null, claim };
+  const forwarding = checkForwarding(route);
+  const refusal =
+    hostnamesProblem(hostnames) ?? bodyProblem(route, ground.policy) ?? (forwarding.ok ? null : forwarding.refusal);
+  if (refusal || !forwarding.ok) {
+    const keep = route.onReject === OnReject.DROP ? null : { ...terms.value, hostnames, wildcardDepth };
+    return { kind: "refused", refusal: refusal!, keep, claim };
   }
-  return { kind: "served", route: servedRoute(route, hostnames, wildcardDepth) };
+  return {
+    kind: "served",
+    route: servedRoute(route, { hostnames, wildcardDepth, ...terms.value, ...forwarding.value }),
+  };
 }
 
-/** A default of the pool: a route without hostnames. */
-export function checkDefaultRoute(route: Route, uid: string, policy: AddressPolicy): RouteCheck {
+/** A default of the pool: a route without hostnames and criteria. */
+export function checkDefaultRoute(route: Route, uid: string, ground: RouteGround): RouteCheck {
+  const terms = checkTerms(route, ground);
+  const forwarding = checkForwarding(route);
   const refusal =
     routeUnservable(route, uid) ??
     (route.hostnames.length > 0 ? { code: "bad_hostname", detail: "A default has no hostnames." } : null) ??
-    bodyProblem(route, policy);
-  if (refusal) return { kind: "refused", refusal, keep: null };
-  return { kind: "served", route: servedRoute(route, [], "any") };
+    (terms.ok ? null : terms.refusal) ??
+    (terms.ok && terms.value.criteria !== null ? { code: "bad_match", detail: "A default has no criteria." } : null) ??
+    bodyProblem(route, ground.policy) ??
+    (forwarding.ok ? null : forwarding.refusal);
+  if (refusal || !terms.ok || !forwarding.ok) return { kind: "refused", refusal: refusal!, keep: null, claim: null };
+  const shape = { hostnames: [], wildcardDepth: "any" as const, ...terms.value, ...forwarding.value };
+  return { kind: "served", route: servedRoute(route, shape) };
 }
 
-/** The feature that this engine lacks, or null. */
-export function missingFeature(requires: readonly string[]): Refusal | null {
-  const missing = requires.filter((feature) => !relayFeatures.includes(feature));
-  if (missing.length === 0) return null;
-  return { code: "unsupported_feature", detail: `This edge lacks ${missing.join(", ")}.` };
+/** What may never be taken from an earlier version: who is served. */
+function checkTerms(
+  route: Route,
+  { geo }: RouteGround,
+): Checked<Pick<ServedRoute, "team" | "criteria" | "criteriaKey" | "access" | "limits">> {
+  const match = checkMatch(route.match, geo);
+  if (!match.ok) return match;
+  const access = checkAccessOf(route.access, geo);
+  if (!access.ok) return access;
+  const limits = checkLimits(route.limits);
+  if (!limits.ok) return limits;
+  return served({ team: route.team, ...match.value, access: access.value, limits: limits.value });
 }
 
 function routeUnservable(route: Route, id: string): Refusal | null {
@@ -79,12 +115,17 @@ function routeUnservable(route: Route, id: string): Refusal | null {
 function hostnamesProblem(hostnames: readonly string[]): Refusal | null {
   if (hostnames.length === 0) return { code: "bad_hostname", detail: "The route has no hostname." };
   for (const hostname of hostnames) {
-    const parsed = parseHostname(hostname);
-    if (!parsed.ok) return { code: "bad_hostname", detail: `${JSON.stringify(hostname)}: ${parsed.detail}` };
-    if (parsed.hostname !== hostname)
-      return { code: "bad_hostname", detail: `${JSON.stringify(hostname)} is not canonical.` };
+    const problem = hostnameProblem(hostname);
+    if (problem) return problem;
   }
   return null;
+}
+
+function hostnameProblem(hostname: string): Refusal | null {
+  const parsed = parseHostname(hostname);
+  if (!parsed.ok) return { code: "bad_hostname", detail: `${JSON.stringify(hostname)}: ${parsed.detail}` };
+  if (parsed.hostname === hostname) return null;
+  return { code: "bad_hostname", detail: `${JSON.stringify(hostname)} is not canonical.` };
 }
 
 function bodyProblem(route: Route, policy: AddressPolicy): Refusal | null {
@@ -138,16 +179,15 @@ function backendKey(backend: Backend): string {
   return backend.host.includes(":") ? `[${backend.host}]:${backend.port}` : `${backend.host}:${backend.port}`;
 }
 
-function servedRoute(route: Route, hostnames: readonly string[], wildcardDepth: "any" | "one"): ServedRoute {
-  const timeouts = route.timeouts!;
+type RouteShape = RouteTerms & RouteForwarding;
+
+function servedRoute(route: Route, shape: RouteShape): ServedRoute {
   return {
+    ...shape,
     uid: route.uid,
-    team: route.team,
     label: route.uid.startsWith("@") ? route.uid : `${route.team}/${route.name}`,
-    hostnames,
-    wildcardDepth,
     tiers: tiersOf(route.backends),
-    timeouts: toRouteTimeouts(timeouts),
+    timeouts: toRouteTimeouts(route.timeouts!),
   };
 }
 
@@ -160,10 +200,10 @@ function tiersOf(backends: readonly Backend[]): Tier[] {
   const tiers = new Map<number, ServedBackend[]>();
   for (const backend of backends) {
     const { host, port, weight, priority } = backend;
-    const served = { key: backendKey(backend), host, port, address: parseAddress(host), weight, credit: 0 };
+    const served = { key: backendKey(backend), host, port, address: parseAddress(host), weight };
     const tier = tiers.get(priority);
     if (tier) tier.push(served);
     else tiers.set(priority, [served]);
   }
-  return [...tiers].sort(([a], [b]) => a - b).map(([, each]) => ({ backends: each }));
+  return [...tiers].sort(([a], [b]) => a - b).map(([, each], index) => ({ index, backends: each }));
 }

@@ -10,7 +10,8 @@ import {
   policyProblems,
   type ReservedSocket,
 } from "@helloway/routing/address-policy";
-import { checkDefaultRoute, missingFeature, type Refusal } from "./check-route.ts";
+import { checkDefaultRoute, type RouteGround } from "./check-route.ts";
+import { missingFeature, type Refusal } from "./refusal.ts";
 import type { ServedRoute } from "./served-route.ts";
 
 export interface ServedSettings {
@@ -30,8 +31,15 @@ const HELLO_BYTES_MAX = 65_536;
 /** A hello's type and length. */
 const HELLO_BYTES_MIN = 4;
 
-/** @param ownSockets sockets of this process that no backend may be, wildcards spelt out for every address of the host. */
-export function checkSettings(body: Uint8Array, ownSockets: readonly ReservedSocket[]): SettingsCheck {
+/** What settings are held against beside themselves. */
+export interface SettingsGround {
+  /** Sockets of this process that no backend may be, wildcards spelt out for every address of the host. */
+  readonly ownSockets: readonly ReservedSocket[];
+  /** Whether this edge has a country database. */
+  readonly geo: boolean;
+}
+
+export function checkSettings(body: Uint8Array, { ownSockets, geo }: SettingsGround): SettingsCheck {
   let message: PoolSettings;
   try {
     message = fromBinary(PoolSettingsSchema, body);
@@ -43,8 +51,9 @@ export function checkSettings(body: Uint8Array, ownSockets: readonly ReservedSoc
   const refusal = missingFeature(message.requires) ?? helloProblem(hello) ?? policyProblem(input);
   if (refusal) return { kind: "refused", refusal };
   const policy = compileAddressPolicy(input);
-  const noSni = checkDefault(message.noSni, "@noSni", policy);
-  const unmatched = checkDefault(message.unmatched, "@unmatched", policy);
+  const ground = { policy, geo };
+  const noSni = checkDefault(message.noSni, "@noSni", ground);
+  const unmatched = checkDefault(message.unmatched, "@unmatched", ground);
   const settings = {
     helloTimeoutMs: hello!.timeoutMs,
     helloBytesMax: hello!.bytesMax,
@@ -58,10 +67,10 @@ export function checkSettings(body: Uint8Array, ownSockets: readonly ReservedSoc
 function checkDefault(
   route: Route | undefined,
   uid: string,
-  policy: AddressPolicy,
+  ground: RouteGround,
 ): { route: ServedRoute | null; refusal: Refusal | null } {
   if (!route) return { route: null, refusal: null };
-  const check = checkDefaultRoute(route, uid, policy);
+  const check = checkDefaultRoute(route, uid, ground);
   if (check.kind === "served") return { route: check.route, refusal: null };
   const { code, detail } = check.refusal;
   return { route: null, refusal: { code, detail: `${uid.slice(1)} is not served. ${detail}` } };

@@ -1,32 +1,27 @@
-import { canonicalName } from "@helloway/routing/name";
-import { type Alert, alerts, type ParsedHello } from "../hello/hello.ts";
+import { decide } from "@helloway/routing/decide";
+import type { HelloFacts } from "@helloway/routing/hello-facts";
+import type { RefusedReason } from "@helloway/routing/close-reason";
+import { type Alert, alerts } from "../hello/hello.ts";
 import type { ServedRoute } from "./served-route.ts";
 import type { Table } from "./table.ts";
 
-export type Decision =
+export type RouteDecision =
   | { kind: "route"; route: ServedRoute }
-  | { kind: "refused"; reason: "no_sni" | "no_route"; alert: Alert };
+  /** route: the one that the client is not let into; null: there is none. */
+  | { kind: "refused"; reason: RefusedReason; alert: Alert; route: ServedRoute | null };
 
-const noSni: Decision = { kind: "refused", reason: "no_sni", alert: alerts.missingExtension };
-const noRoute: Decision = { kind: "refused", reason: "no_route", alert: alerts.unrecognizedName };
-
-/** Which route serves a complete hello. A default never serves an unmatchable name, a barrier, or a hello that offers acme-tls/1. */
-export function decideRoute(table: Table, hello: ParsedHello): Decision {
-  if (hello.serverName === null) return byDefault(table.settings.noSni, hello, noSni);
-  const name = canonicalName(hello.serverName);
-  if (name === null) return noRoute;
-  const found = table.names.lookup(name);
-  if (found.kind === "routes") return { kind: "route", route: found.routes[0]! };
-  return found.kind === "barrier" ? noRoute : byDefault(table.settings.unmatched, hello, noRoute);
+/** Which route serves a complete hello, or how it is refused. */
+export function decideRoute(table: Table, facts: HelloFacts): RouteDecision {
+  const decision = decide(table, facts);
+  if (decision.kind === "route") return decision;
+  const { reason, alpnOnly = false, route = null } = decision;
+  return { kind: "refused", reason, alert: alpnOnly ? alerts.noApplicationProtocol : alertOf[reason], route };
 }
 
-function byDefault(route: ServedRoute | null, hello: ParsedHello, otherwise: Decision): Decision {
-  return route === null || hello.alpn.some(isAcmeTls) ? otherwise : { kind: "route", route };
-}
-
-const acmeTls = Buffer.from("acme-tls/1");
-
-/** RFC 8737: answering for a name that nobody registered would let its certificate be issued. */
-function isAcmeTls(protocol: Uint8Array): boolean {
-  return acmeTls.equals(protocol);
-}
+const alertOf = {
+  no_sni: alerts.missingExtension,
+  no_route: alerts.unrecognizedName,
+  no_match: alerts.unrecognizedName,
+  denied: alerts.unrecognizedName,
+  tls_version: alerts.protocolVersion,
+} as const;

@@ -1,17 +1,31 @@
 import type { Address } from "@helloway/routing/address";
-import type { RouteNames } from "@helloway/routing/name-table";
+import type { DecidableRoute } from "@helloway/routing/decide";
 
 /** A route as the engine serves it: checked, and everything a connection needs computed once. */
-export interface ServedRoute extends RouteNames {
+export interface ServedRoute extends DecidableRoute, RouteForwarding {
   readonly team: string;
   /** "team/name", or the uid of a default. */
   readonly label: string;
+  /** Of the criteria; "" for none. Routes of one hostname differ in it. */
+  readonly criteriaKey: string;
   /** By priority, most preferred first; never empty, and no tier is. */
   readonly tiers: readonly Tier[];
   readonly timeouts: RouteTimeouts;
+  /** null: none. */
+  readonly limits: RouteLimits | null;
+}
+
+/** How a connection is handed to a backend. */
+export interface RouteForwarding {
+  readonly balance: "roundRobin" | "leastConnections" | "random" | "sourceHash";
+  readonly proxyProtocol: "none" | "v1" | "v2";
+  /** Empty but with v2; each once. */
+  readonly proxyTlvs: readonly ("authority" | "alpn" | "uniqueId" | "edge")[];
 }
 
 export interface Tier {
+  /** Its place among the route's tiers, from 0. */
+  readonly index: number;
   readonly backends: readonly ServedBackend[];
 }
 
@@ -23,8 +37,6 @@ export interface ServedBackend {
   /** null: the host is a DNS name. */
   readonly address: Address | null;
   readonly weight: number;
-  /** Of the smooth weighted round robin (choose-backends.ts), which alone changes it. */
-  credit: number;
 }
 
 /** Milliseconds. */
@@ -34,4 +46,16 @@ export interface RouteTimeouts {
   readonly halfClosedMs: number;
   readonly writeStallMs: number;
   readonly maxDurationMs: number | null;
+}
+
+/** Per edge; null: no limit. */
+export interface RouteLimits {
+  readonly connections: number | null;
+  readonly connectionsPerSource: number | null;
+  readonly newPerSecond: number | null;
+  readonly newPerSecondPerSource: number | null;
+  /** Of each connection, each way. */
+  readonly bytesPerSecond: number | null;
+  /** False: what is over a limit is only counted. */
+  readonly enforce: boolean;
 }

@@ -12,6 +12,7 @@ const SLICE_OBJECTS = 32;
 export class TableFeed {
   /** null: nothing to serve. */
   table: Table | null = null;
+  readonly #geo: boolean;
   #ownSockets: readonly ReservedSocket[];
   /** What was offered while there were no settings to serve it under. */
   #waiting: TableObject[] = [];
@@ -20,8 +21,10 @@ export class TableFeed {
   #refusedSettings: RefusedObject | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(ownSockets: readonly ReservedSocket[]) {
+  /** @param options.geo whether this edge has a country database. */
+  constructor(ownSockets: readonly ReservedSocket[], { geo }: { geo: boolean }) {
     this.#ownSockets = ownSockets;
+    this.#geo = geo;
   }
 
   apply(update: TableUpdate): Promise<ApplyResult> {
@@ -86,7 +89,7 @@ export class TableFeed {
 
   async #rebuild(objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
     const settings = objects.find((each) => each.kind === "settings");
-    const opened = settings && Table.open(settings, this.#ownSockets, lastGood);
+    const opened = settings && Table.open(settings, { ownSockets: this.#ownSockets, geo: this.#geo }, lastGood);
     this.#refusedSettings =
       settings && opened?.refusal
         ? { kind: "settings", id: settings.id, offeredHash: settings.hash, kept: null, ...opened.refusal }
@@ -101,13 +104,18 @@ export class TableFeed {
   }
 }
 
-/** In the order of ids, so that two edges that are offered the same serve the same. */
+/** Each kind in the order of its ids, so that two edges that are offered the same serve the same. */
 async function fill(table: Table, objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
-  const put = objects.filter((each) => each.kind !== "settings").sort((a, b) => (a.id < b.id ? -1 : 1));
   let started = performance.now();
-  for (let i = 0; i < put.length; i += SLICE_OBJECTS) {
-    table.add(put.slice(i, i + SLICE_OBJECTS), lastGood);
-    if (performance.now() - started < SLICE_MS) continue;
+  for (const kind of ["route", "barrier"] as const) {
+    // Snapshots come sorted, and sorting what is sorted costs one look at each.
+    const put = objects.filter((each) => each.kind === kind).sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (let i = 0; i < put.length; i += SLICE_OBJECTS) {
+      table.add(put.slice(i, i + SLICE_OBJECTS), lastGood);
+      if (performance.now() - started < SLICE_MS) continue;
+      await nextTurn();
+      started = performance.now();
+    }
     await nextTurn();
     started = performance.now();
   }

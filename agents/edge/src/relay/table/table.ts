@@ -3,18 +3,21 @@
 // Invariants:
 // - Every offered object is either served as offered or refused with a reason; nothing else of the table depends on it.
 // - A refused route keeps its last good version, which must pass today's checks, only for hostnames that the newest version
-//   still has and that no accepted route holds. Where the newest version cannot be read that far, or says `drop`, it is dropped.
+//   still has and that no accepted route holds, and under the newest version's match, access, limits and wildcardDepth. Where
+//   those are refused, or the newest version says `drop`, it is dropped.
+// - What a refused route has a right to and does not serve is barred: no wildcard above it and no default serves it meanwhile.
 // - A refused barrier or settings object keeps its last good version whole: each only restricts.
-// - A hostname is held by one route. Routes that were there keep what they hold; newcomers are taken in the order of their uids.
+// - A hostname is held by routes of one team, each with criteria of its own. Routes that were there keep what they hold;
+//   newcomers are taken in the order of their uids.
 // - change() is one synchronous step and touches only what the edit names, the refused routes and their hostnames.
 //
 // Removals and lost hostnames are never refused: nothing here can keep what is no longer offered.
 import { type BarrierNames, NameTable } from "@helloway/routing/name-table";
-import type { ReservedSocket } from "@helloway/routing/address-policy";
 import type { RefusedObject, TableObject, TableObjectKind } from "../relay.ts";
 import { type BarrierCheck, checkBarrier } from "./check-barrier.ts";
-import { checkRoute, type Refusal, type RouteCheck } from "./check-route.ts";
-import { checkSettings, type ServedSettings } from "./check-settings.ts";
+import { checkRoute, type RouteCheck, type RouteClaim, type RouteGround } from "./check-route.ts";
+import { checkSettings, type ServedSettings, type SettingsGround } from "./check-settings.ts";
+import type { Refusal } from "./refusal.ts";
 import type { ServedRoute } from "./served-route.ts";
 
 interface RouteEntry {
@@ -27,6 +30,8 @@ interface RouteEntry {
   /** What good gives when it is not the offered one; undefined: not looked at yet. */
   goodRoute: ServedRoute | null | undefined;
   served: ServedRoute | null;
+  /** Ids of the barriers that stand for what it does not serve. */
+  barred: readonly string[];
 }
 
 interface BarrierEntry {
@@ -72,12 +77,14 @@ export class Table implements LastGood {
   readonly #barriers = new Map<string, BarrierEntry>();
   /** Uids of routes that are not served as offered. */
   readonly #refused = new Set<string>();
-  /** Hostname to uid, for routes served as offered. */
-  readonly #holders = new Map<string, string>();
+  /** By hostname, the routes that are served there as offered. */
+  readonly #holders = new Map<string, readonly ServedRoute[]>();
+  readonly #ground: RouteGround;
 
-  private constructor(entry: SettingsEntry, settings: ServedSettings) {
+  private constructor(entry: SettingsEntry, settings: ServedSettings, geo: boolean) {
     this.settings = settings;
     this.#settings = entry;
+    this.#ground = { policy: settings.policy, geo };
   }
 
   /**
@@ -85,19 +92,19 @@ export class Table implements LastGood {
    */
   static open(
     offered: TableObject,
-    ownSockets: readonly ReservedSocket[],
+    ground: SettingsGround,
     lastGood: LastGood,
   ): { table: Table | null; refusal: Refusal | null } {
-    const check = checkSettings(offered.body, ownSockets);
+    const check = checkSettings(offered.body, ground);
     if (check.kind === "served") {
       const entry = { offered, refusal: check.refusal, good: offered };
-      return { table: new Table(entry, check.settings), refusal: check.refusal };
+      return { table: new Table(entry, check.settings, ground.geo), refusal: check.refusal };
     }
     const good = lastGood.lastGood("settings", offered.id);
-    const kept = good && checkSettings(good.body, ownSockets);
+    const kept = good && checkSettings(good.body, ground);
     if (kept?.kind !== "served") return { table: null, refusal: check.refusal };
     const entry = { offered, refusal: check.refusal, good };
-    return { table: new Table(entry, kept.settings), refusal: check.refusal };
+    return { table: new Table(entry, kept.settings, ground.geo), refusal: check.refusal };
   }
 
   lastGood(kind: TableObjectKind, id: string): TableObject | null {
@@ -189,21 +196,35 @@ export class Table implements LastGood {
 
   #offerRoute(offered: TableObject, lastGood: LastGood, edit: Edit): void {
     this.#release(offered.id, edit);
-    const check = checkRoute(offered.body, offered.id, this.settings.policy);
+    const check = checkRoute(offered.body, offered.id, this.#ground);
     const good = this.#routes.get(offered.id)?.good ?? lastGood.lastGood("route", offered.id);
-    this.#routes.set(offered.id, { offered, check, good, refusal: null, goodRoute: undefined, served: null });
+    this.#routes.set(offered.id, {
+      offered,
+      check,
+      good,
+      refusal: null,
+      goodRoute: undefined,
+      served: null,
+      barred: [],
+    });
     edit.touched.push(offered.id);
   }
 
   /** Takes a route's names out of the way, as far as it holds any. */
   #release(uid: string, edit: Edit): void {
     const entry = this.#routes.get(uid);
-    if (!entry?.served) return;
+    if (!entry) return;
+    for (const id of entry.barred) edit.removeBarriers.add(id);
+    if (!entry.served) return;
     edit.remove.add(uid);
     if (entry.refusal) return;
-    for (const hostname of entry.served.hostnames) {
-      if (this.#holders.get(hostname) === uid) this.#holders.delete(hostname);
-    }
+    for (const hostname of entry.served.hostnames) this.#letGo(hostname, uid);
+  }
+
+  #letGo(hostname: string, uid: string): void {
+    const left = this.#holders.get(hostname)?.filter((each) => each.uid !== uid) ?? [];
+    if (left.length === 0) this.#holders.delete(hostname);
+    else this.#holders.set(hostname, left);
   }
 
   /** Serves a route as offered, or notes why not. */
@@ -219,16 +240,28 @@ export class Table implements LastGood {
     this.#refused.delete(uid);
     edit.remove.delete(uid);
     entry.good = entry.offered;
+    this.#unbar(entry, edit);
     entry.served = entry.check.route;
-    for (const hostname of entry.served.hostnames) this.#holders.set(hostname, uid);
+    for (const hostname of entry.served.hostnames) {
+      const others = this.#holders.get(hostname)?.filter((each) => each.uid !== uid) ?? [];
+      this.#holders.set(hostname, [...others, entry.served]);
+    }
     edit.put.push(entry.served);
   }
 
   #taken(route: ServedRoute): Refusal | null {
     for (const hostname of route.hostnames) {
-      const holder = this.#holders.get(hostname);
-      if (holder !== undefined && holder !== route.uid)
-        return { code: "hostname_taken", detail: `${hostname} is held by the route ${holder}.` };
+      const holder = this.#holderOf(hostname, route);
+      if (holder) return { code: "hostname_taken", detail: `${hostname} is held by the route ${holder.uid}.` };
+    }
+    return null;
+  }
+
+  /** Who keeps the route from holding the hostname: another team, or a route with the same criteria. */
+  #holderOf(hostname: string, route: Pick<ServedRoute, "uid" | "team" | "criteriaKey">): ServedRoute | null {
+    for (const holder of this.#holders.get(hostname) ?? []) {
+      if (holder.uid === route.uid) continue;
+      if (holder.team !== route.team || holder.criteriaKey === route.criteriaKey) return holder;
     }
     return null;
   }
@@ -241,13 +274,35 @@ export class Table implements LastGood {
       // By now everybody has what they hold: whichever way the table came to be, the refusal names the same route.
       if (entry.check.kind === "served") entry.refusal = this.#taken(entry.check.route) ?? entry.refusal;
       const served = this.#keptRoute(entry, kept);
-      for (const hostname of served?.hostnames ?? []) kept.add(hostname);
+      for (const hostname of served?.hostnames ?? []) kept.add(`${hostname} ${served!.criteriaKey}`);
       if (served) {
         edit.remove.delete(uid);
         edit.put.push(served);
       } else if (entry.served) edit.remove.add(uid);
       entry.served = served;
+      this.#bar(uid, entry, edit);
     }
+  }
+
+  /** Bars what a refused route has a right to and does not serve. */
+  #bar(uid: string, entry: RouteEntry, edit: Edit): void {
+    const claim: RouteClaim | null = entry.check.kind === "refused" ? entry.check.claim : entry.check.route;
+    const barred: BarrierNames[] = [];
+    for (const name of claim?.hostnames ?? []) {
+      if (entry.served?.hostnames.includes(name)) continue;
+      barred.push({ id: `refused ${uid} ${name}`, name, tree: false, depth: claim!.wildcardDepth });
+    }
+    this.#unbar(entry, edit);
+    entry.barred = barred.map(({ id }) => id);
+    for (const barrier of barred) {
+      edit.removeBarriers.delete(barrier.id);
+      edit.putBarriers.push(barrier);
+    }
+  }
+
+  #unbar(entry: RouteEntry, edit: Edit): void {
+    for (const id of entry.barred) edit.removeBarriers.add(id);
+    entry.barred = [];
   }
 
   #keptRoute(entry: RouteEntry, taken: ReadonlySet<string>): ServedRoute | null {
@@ -255,15 +310,21 @@ export class Table implements LastGood {
     const terms = check.kind === "refused" ? check.keep : check.route;
     if (!terms || !good || good === entry.offered) return null;
     if (entry.goodRoute === undefined) {
-      const earlier = checkRoute(good.body, good.id, this.settings.policy);
+      const earlier = checkRoute(good.body, good.id, this.#ground);
       entry.goodRoute = earlier.kind === "served" ? earlier.route : null;
     }
     if (!entry.goodRoute) return null;
-    const hostnames = entry.goodRoute.hostnames.filter(
-      (each) => terms.hostnames.includes(each) && !this.#holders.has(each) && !taken.has(each),
+    const { hostnames: earlier, ...rest } = entry.goodRoute;
+    const claimant = { uid: rest.uid, team: terms.team, criteriaKey: terms.criteriaKey };
+    const hostnames = earlier.filter(
+      (each) =>
+        terms.hostnames.includes(each) &&
+        this.#holderOf(each, claimant) === null &&
+        !taken.has(`${each} ${terms.criteriaKey}`),
     );
     if (hostnames.length === 0) return null;
-    return { ...entry.goodRoute, hostnames, wildcardDepth: terms.wildcardDepth };
+    const { team, wildcardDepth, criteria, criteriaKey, access, limits } = terms;
+    return { ...rest, hostnames, team, wildcardDepth, criteria, criteriaKey, access, limits };
   }
 }
 
