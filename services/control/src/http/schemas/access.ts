@@ -15,7 +15,6 @@ export const accessInput = z
     allowCountries: countries("As `allow`.").optional(),
     denyCountries: countries("Denied, whatever is allowed.").optional(),
     minTlsVersion: minTlsVersion.nullish().openapi({
-      type: ["string", "null"],
       description: "The highest version that the client offers is at least this; null or absent: any.",
       example: "1.2",
     }),

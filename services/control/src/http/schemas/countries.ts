@@ -20,6 +20,8 @@ export const countries = (about: string) =>
     .transform((codes) => [...new Set(codes)].toSorted())
     .openapi({
       type: "array",
+      items: { type: "string" },
+      maxItems: countryCodesCount,
       description: `${about} ISO 3166-1 alpha-2; needs a country database on the edges. Who comes from nowhere known is in none.`,
       example: ["DE", "NL"],
     });

@@ -12,7 +12,7 @@ const limit = (max: number, about: string) =>
     .min(1)
     .max(max)
     .nullish()
-    .openapi({ type: ["integer", "null"], description: `${about} null or absent: no limit.`, example: 1000 });
+    .openapi({ description: `${about} null or absent: no limit.`, example: 1000 });
 
 /** The lower bound lets a handshake through within the timeouts; the upper is above what one connection does. */
 const bytesPerSecond = byteSize({ min: "1kB", max: "100GB" }, "Of each connection, each way.", "10MiB").nullish();

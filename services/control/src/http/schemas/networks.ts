@@ -19,4 +19,10 @@ export const networks = (about: string) =>
     .array(network)
     .max(networksMax)
     .transform((texts) => mergeCidrs(texts))
-    .openapi({ type: "array", description: about, example: ["10.0.0.0/8", "2001:db8::/32"] });
+    .openapi({
+      type: "array",
+      items: { type: "string" },
+      maxItems: networksMax,
+      description: about,
+      example: ["10.0.0.0/8", "2001:db8::/32"],
+    });

@@ -16,6 +16,8 @@ export const proxyTlvsInput = z
   .transform((given) => names.filter((name) => given.includes(name)))
   .openapi({
     type: "array",
+    items: { type: "string", enum: [...names] },
+    maxItems: names.length,
     description:
       "What the header carries: `authority` the server name as received, `alpn` the offered protocols, `uniqueId` the connection's id in the log, `edge` the edge's name. With `v2` only.",
     example: ["authority"],
