@@ -7,7 +7,7 @@ import { ObjectKind, type Refusal, RemovalCause } from "@helloway/proto/edge";
 import { routeObject } from "@helloway/test/harness/table-objects";
 import { expect, test } from "vitest";
 import { createRelay } from "../relay/create-relay.ts";
-import type { TableObject } from "../relay/relay.ts";
+import type { Relay, TableObject } from "../relay/relay.ts";
 import { ControlClient } from "./client.ts";
 import { CorrectedClock } from "./corrected-clock.ts";
 import { kindNumber } from "./object-kind.ts";
@@ -35,7 +35,11 @@ interface EdgeRig extends AsyncDisposable {
 }
 
 /** An edge as main makes it: a real engine, a store, a client; without listeners. */
-async function startEdge(directory: string, peer: Pick<ControlPeer, "port">): Promise<EdgeRig> {
+async function startEdge(
+  directory: string,
+  peer: Pick<ControlPeer, "port">,
+  options: { cut?: Relay["cut"] } = {},
+): Promise<EdgeRig> {
   const { log, lines } = collectedLog();
   const bootId = randomUUID();
   const relay = await createRelay({
@@ -65,6 +69,7 @@ async function startEdge(directory: string, peer: Pick<ControlPeer, "port">): Pr
       addresses: ["203.0.113.1"],
     },
     table,
+    relay: { cut: options.cut ?? ((selector) => relay.cut(selector)) },
     clock: new CorrectedClock(),
     onWelcome: () => undefined,
     log,
@@ -90,10 +95,10 @@ async function scratch(): Promise<{ path: string } & AsyncDisposable> {
 
 async function peerAndEdge(
   directory: string,
-  options: Partial<PeerOptions> = {},
+  { cut, ...options }: Partial<PeerOptions> & { cut?: Relay["cut"] } = {},
 ): Promise<{ peer: ControlPeer; edge: EdgeRig } & AsyncDisposable> {
   const peer = await startPeer({ authority, mutual: true, ...options });
-  const edge = await startEdge(directory, peer);
+  const edge = await startEdge(directory, peer, cut === undefined ? {} : { cut });
   return {
     peer,
     edge,
@@ -332,4 +337,39 @@ test("a stream that breaks the protocol is left, and another is opened", async (
   expect(both.edge.lines).toContainEqual(
     expect.objectContaining({ reason: expect.stringContaining("protocol error") as string }) as object,
   );
+});
+
+test("answers what it is asked, and the same in the next session when the answer was lost, without doing it twice", async () => {
+  await using directory = await scratch();
+  const done = Promise.withResolvers<number>();
+  let cuts = 0;
+  const cut = (): Promise<number> => {
+    cuts++;
+    return done.promise;
+  };
+  await using both = await peerAndEdge(directory.path, { cut });
+  const first = await sessionOf(both.peer);
+  first.request({ id: "request-1", action: { case: "cut", value: { routeUid: "route-1" } } });
+  // Updates do not wait for it.
+  first.update(await snapshot(1, routes(2)));
+  await expect.poll(() => ackOf(first, 1)).toBeDefined();
+  first.fail(status.UNAVAILABLE, "restarting");
+  const second = await sessionOf(both.peer, 2);
+  second.request({ id: "request-1", action: { case: "cut", value: { routeUid: "route-1" } } });
+  done.resolve(3);
+  await expect.poll(() => second.results).toMatchObject([{ id: "request-1", error: "", connections: 3n }]);
+  second.request({ id: "request-1", action: { case: "cut", value: { routeUid: "route-1" } } });
+  await expect.poll(() => second.results.map(({ connections }) => connections)).toEqual([3n, 3n]);
+  expect(cuts).toBe(1);
+});
+
+test("a cut of a route without connections ends none, and what it does not know is refused", async () => {
+  await using directory = await scratch();
+  await using both = await peerAndEdge(directory.path);
+  const session = await sessionOf(both.peer);
+  session.request({ id: "request-1", action: { case: "cut", value: { routeUid: "route-1" } } });
+  session.request({ id: "request-2" });
+  await expect.poll(() => session.results).toHaveLength(2);
+  expect(session.results.find(({ id }) => id === "request-1")).toMatchObject({ error: "", connections: 0n });
+  expect(session.results.find(({ id }) => id === "request-2")?.error).not.toBe("");
 });

@@ -3,12 +3,14 @@
 import { status } from "@grpc/grpc-js";
 import type { ReportRequest, ReportResponse, Welcome } from "@helloway/proto/edge";
 import type { Logger } from "@helloway/runtime/logger";
+import type { Relay } from "../relay/relay.ts";
 import { Backoff } from "./backoff.ts";
 import { type EdgeClient, createEdgeClient } from "./channel.ts";
 import type { CorrectedClock } from "./corrected-clock.ts";
 import { describeError } from "./describe-error.ts";
 import type { Identity } from "./identity.ts";
 import { pause } from "./pause.ts";
+import { RequestAnswers } from "./request-answers.ts";
 import { isServiceError } from "./service-error.ts";
 import { type AgentDescription, type SessionOptions, runSession } from "./session.ts";
 import type { ServedTable } from "./served-table.ts";
@@ -27,6 +29,8 @@ export interface ControlClientOptions {
   address: string;
   agent: AgentDescription;
   table: ServedTable;
+  /** Does what the control plane asks for at once. */
+  relay: Pick<Relay, "cut">;
   clock: CorrectedClock;
   /** A session is established. */
   onWelcome: (welcome: Welcome) => void;
@@ -38,11 +42,13 @@ export class ControlClient {
   readonly #log: Logger;
   #status: ControlStatus = { connected: false, since: new Date(), reason: "not dialled yet" };
   readonly #told: SessionOptions["told"] = { disk: null };
+  readonly #requests: RequestAnswers;
   /** The established session. */
   #session: { client: EdgeClient; welcome: Welcome } | null = null;
 
   constructor(options: ControlClientOptions) {
     this.#options = options;
+    this.#requests = new RequestAnswers(options.relay);
     this.#log = options.log.child({ address: options.address });
   }
 
@@ -92,7 +98,8 @@ export class ControlClient {
     };
     const client = createEdgeClient(address, identity.authorities, identity);
     try {
-      await runSession({ client, identity, agent, table, clock, told: this.#told, onWelcome, log: this.#log }, signal);
+      const [requests, told, log] = [this.#requests, this.#told, this.#log];
+      await runSession({ client, identity, agent, table, requests, clock, told, onWelcome, log }, signal);
       return "the control plane ended the session";
     } catch (error) {
       return explain(error);

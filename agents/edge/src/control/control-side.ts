@@ -27,7 +27,7 @@ export interface ControlSideOptions {
   address: string | null;
   agent: AgentDescription;
   table: ServedTable;
-  relay: Pick<Relay, "counters">;
+  relay: Pick<Relay, "counters" | "cut">;
   onIdentity: (identity: Identity) => void;
   log: Logger;
 }
@@ -67,7 +67,7 @@ export class ControlSide {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { standing, dataDirectory, agent, table, onIdentity, log } = this.#options;
+    const { standing, dataDirectory, agent, table, relay, onIdentity, log } = this.#options;
     const identity =
       "identity" in standing ? standing.identity : await enrol({ ...standing, dataDirectory, log }, signal);
     onIdentity(identity);
@@ -76,7 +76,7 @@ export class ControlSide {
       this.#reporter?.connected(welcome.reportIntervalMs);
       if (identity.controlAddress !== address) this.#rememberAddress(identity, address);
     };
-    this.#client = new ControlClient({ identity, address, agent, table, clock: this.#clock, onWelcome, log });
+    this.#client = new ControlClient({ identity, address, agent, table, relay, clock: this.#clock, onWelcome, log });
     await this.#client.run(signal);
   }
 

@@ -3,7 +3,7 @@ import type { Counters, RouteCounters } from "../relay/relay.ts";
 import { ReportedCounters, copyCounters } from "./report-difference.ts";
 
 function routeCounters(counters: Partial<RouteCounters>): RouteCounters {
-  return { opened: 0, closed: {}, rxBytes: 0, txBytes: 0, backends: new Map(), ...counters };
+  return { opened: 0, closed: {}, rxBytes: 0, txBytes: 0, overLimit: 0, backends: new Map(), ...counters };
 }
 
 function counters(routes: Record<string, RouteCounters>, more: Partial<Counters> = {}): Counters {
@@ -38,6 +38,7 @@ test("reports everything at first, and afterwards what is new", () => {
         closed: { client_closed: 1n },
         rxBytes: 10n,
         txBytes: 20n,
+        overLimit: 0n,
         backends: [{ backend: "h:1", attempts: 3n, failures: 1n, opened: 2n, closed: 1n, rxBytes: 10n, txBytes: 20n }],
       },
     ],
@@ -67,6 +68,7 @@ test("reports everything at first, and afterwards what is new", () => {
           closed: { idle_timeout: 1n },
           rxBytes: 0n,
           txBytes: 5n,
+          overLimit: 0n,
           backends: [{ backend: "h:1", attempts: 0n, failures: 0n, opened: 0n, closed: 1n, rxBytes: 0n, txBytes: 5n }],
         },
       ],
@@ -86,6 +88,18 @@ test("what was not reported is in the next difference", () => {
   reported.difference(counters({ a: routeCounters({ opened: 1 }) }, { accepted: 1 }));
   expect(reported.difference(counters({ a: routeCounters({ opened: 3 }) }, { accepted: 3 }))).toMatchObject([
     { accepted: 3n, routes: [{ uid: "a", opened: 3n }] },
+  ]);
+});
+
+test("what only went over a limit that observes is reported, once", () => {
+  const reported = new ReportedCounters();
+  const first = counters({ a: routeCounters({ overLimit: 3 }) });
+  const [report] = reported.difference(first);
+  expect(report?.routes).toMatchObject([{ uid: "a", opened: 0n, overLimit: 3n }]);
+  reported.reported(report!, copyCounters(first));
+  expect(reported.difference(first)).toEqual([]);
+  expect(reported.difference(counters({ a: routeCounters({ overLimit: 5 }) }))).toMatchObject([
+    { routes: [{ uid: "a", overLimit: 2n }] },
   ]);
 });
 

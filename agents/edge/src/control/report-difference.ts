@@ -89,9 +89,10 @@ function routeDifference(
   const opened = big(now.opened - (before?.opened ?? 0));
   const rxBytes = big(now.rxBytes - (before?.rxBytes ?? 0));
   const txBytes = big(now.txBytes - (before?.txBytes ?? 0));
-  const isQuiet =
-    opened === 0n && rxBytes === 0n && txBytes === 0n && Object.keys(closed).length === 0 && backends.length === 0;
-  return isQuiet ? null : { uid, opened, closed, rxBytes, txBytes, backends };
+  const overLimit = big(now.overLimit - (before?.overLimit ?? 0));
+  const counts = [opened, rxBytes, txBytes, overLimit];
+  const isQuiet = counts.every((count) => count === 0n) && Object.keys(closed).length === 0 && backends.length === 0;
+  return isQuiet ? null : { uid, opened, closed, rxBytes, txBytes, overLimit, backends };
 }
 
 function big(count: number): bigint {

@@ -50,7 +50,14 @@ function failure(code: status): ServiceError {
   return Object.assign(new Error(`failed: ${code}`), { code, details: `failed: ${code}`, metadata: new Metadata() });
 }
 
-const empty = (): RouteCounters => ({ opened: 0, closed: {}, rxBytes: 0, txBytes: 0, backends: new Map() });
+const empty = (): RouteCounters => ({
+  opened: 0,
+  closed: {},
+  rxBytes: 0,
+  txBytes: 0,
+  overLimit: 0,
+  backends: new Map(),
+});
 
 interface Rig extends AsyncDisposable {
   directory: string;

@@ -4,6 +4,7 @@
 //   greeting   Hello is sent, with what is served. Awaits Welcome, at most 10 s. A Welcome of another installation ends the session.
 //   following  Awaits updates. The parts of one are collected; with the last one the served table takes or refuses it, and Ack
 //              answers. Then the next: one update is in flight at a time, and the control plane sends only the latest.
+//              A request is answered when it is done: it waits for an update that is being taken, and holds none up.
 //   ended      The stream ended or failed, the signal aborted, or the peer broke the protocol. The table stays what it is.
 //
 // An Ack that refuses an update whole carries that update's version and the digest of what is held instead. Acknowledgements do not
@@ -14,6 +15,7 @@ import {
   AckSchema,
   ConnectRequestSchema,
   type ConnectResponse,
+  type EdgeRequest,
   type EdgeService,
   type HelloSchema,
   type Welcome,
@@ -26,6 +28,7 @@ import type { EdgeClient } from "./channel.ts";
 import type { CorrectedClock } from "./corrected-clock.ts";
 import type { Identity } from "./identity.ts";
 import { ProtocolError } from "./protocol-error.ts";
+import type { RequestAnswers } from "./request-answers.ts";
 import type { ServedTable } from "./served-table.ts";
 import type { DiskState } from "./table-store.ts";
 import type { TableVersion } from "./table-version.ts";
@@ -52,6 +55,8 @@ export interface SessionOptions {
   identity: Identity;
   agent: AgentDescription;
   table: ServedTable;
+  /** Those of all sessions. */
+  requests: RequestAnswers;
   clock: CorrectedClock;
   /** What the control plane was told last of the disk, over all sessions. */
   told: { disk: DiskState | null };
@@ -148,6 +153,10 @@ class Session {
         this.#isTaking = false;
         return;
       }
+      case "request":
+        if (this.#own === null) throw new ProtocolError("a request came before Welcome");
+        void this.#answer(message.value);
+        return;
       case undefined:
         // A message of a later control plane; it may send what this agent has no feature for only if it can be skipped.
         return;
@@ -188,6 +197,22 @@ class Session {
     const refused = held?.refused ?? [];
     log.info({ revision, objects: held?.objects.size ?? 0, refused: refused.length }, "serving a new revision");
     this.#acknowledgeHeld();
+  }
+
+  async #answer(request: EdgeRequest): Promise<void> {
+    const { requests, log } = this.#options;
+    const answer = await requests.answer(request);
+    log.info(
+      {
+        request: request.id,
+        action: request.action.case ?? "unknown",
+        ...(answer.error ? { error: answer.error } : { connections: Number(answer.connections ?? 0) }),
+      },
+      "answering a request of the control plane",
+    );
+    // Else the next session is asked again, and answers the same.
+    if (!this.#stream.writable) return;
+    this.#stream.write(create(ConnectRequestSchema, { message: { case: "requestResult", value: answer } }));
   }
 
   #diskChanged(): void {

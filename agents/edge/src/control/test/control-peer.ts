@@ -7,9 +7,11 @@ import {
   type Ack,
   ConnectResponseSchema,
   EdgeService,
+  type EdgeRequestSchema,
   type EnrollRequest,
   type Hello,
   type ReportRequest,
+  type RequestResult,
   type UpdateSchema,
   type WelcomeSchema,
 } from "@helloway/proto/edge";
@@ -71,6 +73,8 @@ export interface PeerOptions {
 export interface PeerSession {
   hello: Hello;
   acks: Ack[];
+  results: RequestResult[];
+  request(fields: MessageInitShape<typeof EdgeRequestSchema>): void;
   update(fields: MessageInitShape<typeof UpdateSchema>): void;
   end(): void;
   fail(code: grpc.status, details: string): void;
@@ -109,6 +113,7 @@ export async function startPeer(options: PeerOptions, port = 0): Promise<Control
         const { message } = request;
         if (message.case === "hello") sessions.push(openSession(call, message.value, options));
         else if (message.case === "ack") sessions.at(-1)?.acks.push(plain(message.value));
+        else if (message.case === "requestResult") sessions.at(-1)?.results.push(message.value);
       });
       call.on("end", () => call.end());
       call.on("error", () => undefined);
@@ -185,6 +190,9 @@ function openSession(call: Call, hello: Hello, options: PeerOptions): PeerSessio
   const session: PeerSession = {
     hello: plain(hello),
     acks: [],
+    results: [],
+    request: (fields) =>
+      void call.write(create(ConnectResponseSchema, { message: { case: "request", value: fields } })),
     update: (fields) => void call.write(create(ConnectResponseSchema, { message: { case: "update", value: fields } })),
     end: () => call.end(),
     fail: (code, details) => call.emit("error", { code, details }),
