@@ -52,7 +52,7 @@ export const routeNames = pgTable(
   {
     poolId: uuid("pool_id").notNull(),
     hostname: text().notNull(),
-    /** Canonical text of the criteria; empty for none. */
+    /** Canonical text of the criteria, or its hash where it is long; empty for none. */
     criteriaKey: text("criteria_key").notNull(),
     teamId: uuid("team_id").notNull(),
     routeId: uuid("route_id")
