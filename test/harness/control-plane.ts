@@ -2,6 +2,7 @@
 import { afterAll } from "vitest";
 import type { Database } from "@helloway/control/db/database";
 import { type Authority, ensureAuthority } from "@helloway/control/fleet/authority";
+import { createEdgeRequestFeed } from "@helloway/control/fleet/edge-request-feed";
 import { createFeed } from "@helloway/control/fleet/feed";
 import { type GrpcServerOptions, startGrpc } from "@helloway/control/grpc/server";
 import { type Fleet, createFleet } from "./fleet.ts";
@@ -28,7 +29,9 @@ export async function startControlPlane(database: Database, options: ControlPlan
   const now = options.now ?? (() => new Date());
   const fleet = await createFleet(database);
   const authority = await ensureAuthority(database.db, { sealing: fleet.admin.sealing, now: now() });
-  const feed = createFeed(database, { log: silent, pollMs: options.pollMs ?? 2_000 });
+  const pollMs = options.pollMs ?? 2_000;
+  const feed = createFeed(database, { log: silent, pollMs });
+  const requests = createEdgeRequestFeed(database, { log: silent, pollMs, now });
   const grpc = await startGrpc({
     certificateLifetimeMs: 8_760 * 3_600_000,
     reportIntervalMs: 10_000,
@@ -36,13 +39,18 @@ export async function startControlPlane(database: Database, options: ControlPlan
     now,
     database,
     feed,
+    requests,
     authority,
     log: silent,
     host: "127.0.0.1",
     port: 0,
   });
   const controller = new AbortController();
-  const running = Promise.all([grpc.run(controller.signal), feed.run(controller.signal)]);
+  const running = Promise.all([
+    grpc.run(controller.signal),
+    feed.run(controller.signal),
+    requests.run(controller.signal),
+  ]);
   // A failure comes out where the control plane is stopped.
   running.catch(() => undefined);
   const stop = async (): Promise<void> => {

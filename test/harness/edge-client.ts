@@ -7,9 +7,11 @@ import {
   type AckSchema,
   ConnectRequestSchema,
   type ConnectResponse,
+  type EdgeRequest,
   EdgeService,
   type EnrollResponse,
   type HelloSchema,
+  RequestResultSchema,
   type Update,
   type Version,
   type Welcome,
@@ -98,6 +100,8 @@ export interface ConnectOptions {
   hello?: MessageInitShape<typeof HelloSchema>;
   /** Makes the Ack of an update; null: none is sent. Absent: everything is applied as sent. */
   acknowledge?: (update: ReceivedUpdate, held: HeldTable) => MessageInitShape<typeof AckSchema> | null;
+  /** Makes the answer to a request; null, and when absent: none is sent. */
+  answer?: (request: EdgeRequest) => { connections: bigint } | { error: string } | null;
 }
 
 /** An update with its parts put together. */
@@ -116,6 +120,7 @@ export interface EdgeConnection {
   welcome: Promise<Welcome>;
   /** Everything received, in order. */
   updates: ReceivedUpdate[];
+  requests: EdgeRequest[];
   /** What is held after the last one; null: nothing. */
   readonly held: HeldTable | null;
   /** The digest of what is held, over its objects. */
@@ -144,7 +149,16 @@ export function connectEdge(edge: TestEdge, options: ConnectOptions = {}): EdgeC
   const send = (ack: MessageInitShape<typeof AckSchema>): void => {
     stream.write(create(ConnectRequestSchema, { message: { case: "ack", value: ack } }));
   };
+  const requests: EdgeRequest[] = [];
+  const answer = (request: EdgeRequest): void => {
+    requests.push(request);
+    const result = options.answer?.(request) ?? null;
+    if (result === null) return;
+    const value = create(RequestResultSchema, { ...result, id: request.id });
+    stream.write(create(ConnectRequestSchema, { message: { case: "requestResult", value } }));
+  };
   stream.on("data", ({ message }: ConnectResponse) => {
+    if (message.case === "request") answer(message.value);
     if (message.case === "welcome") welcome.resolve(message.value);
     if (message.case !== "update") return;
     parts.push(message.value);
@@ -168,6 +182,7 @@ export function connectEdge(edge: TestEdge, options: ConnectOptions = {}): EdgeC
     stream,
     welcome: welcome.promise,
     updates,
+    requests,
     get held() {
       return held;
     },

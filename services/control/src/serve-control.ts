@@ -12,6 +12,7 @@ import { waitForDatabase } from "./db/wait.ts";
 import { readDocsScript } from "./docs-script.ts";
 import { ensureAuthority } from "./fleet/authority.ts";
 import { type ControlSocket, registerControlSockets } from "./fleet/control-sockets.ts";
+import { createEdgeRequestFeed } from "./fleet/edge-request-feed.ts";
 import { createFeed } from "./fleet/feed.ts";
 import { ensureInstallation } from "./fleet/installation.ts";
 import type { Sealing } from "./fleet/sealing.ts";
@@ -49,6 +50,7 @@ export async function serveControl(options: ServeControlOptions, signal: AbortSi
   await ensureAdminToken(db, { dataDirectory, now, log });
 
   const feed = createFeed(database, { log, pollMs });
+  const requests = createEdgeRequestFeed(database, { log, pollMs, now });
   const grpc = stack.adopt(await listenGrpc(), (server) => server.stop());
   const grpcAddress = textOf({ host: config.grpc.host, port: grpc.port });
   const http = stack.adopt(await listenHttp(), (server) => server.stop());
@@ -64,6 +66,7 @@ export async function serveControl(options: ServeControlOptions, signal: AbortSi
       { name: "the gRPC server", run: (ending) => grpc.run(ending) },
       { name: "the HTTP server", run: (ending) => until(ending).then(() => http.stop()) },
       { name: "the feed of revisions", run: (ending) => feed.run(ending) },
+      { name: "the feed of requests to edges", run: (ending) => requests.run(ending) },
       { name: "the database", run: (ending) => Promise.race([database.failed, until(ending)]) },
     ],
     signal,
@@ -75,6 +78,7 @@ export async function serveControl(options: ServeControlOptions, signal: AbortSi
       return await startGrpc({
         database,
         feed,
+        requests,
         authority,
         certificateLifetimeMs: config.edgeCertificateLifetimeMs,
         reportIntervalMs: config.reportIntervalMs,

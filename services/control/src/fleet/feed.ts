@@ -1,17 +1,9 @@
-// Tells who serves edges where their pools are. A NOTIFY is a hint, the table is the truth: heads are read when one comes, when
-// listening begins again after a loss, and every pollMs whatever happens.
-import { setTimeout as sleep } from "node:timers/promises";
-import { toDatabaseError } from "../db/connection-loss.ts";
+// Tells who serves edges where their pools are.
 import type { Database } from "../db/database.ts";
-import { failureFields } from "../failure-fields.ts";
+import { type FollowLog, followChannel } from "./follow-channel.ts";
 import { poolsChannel } from "./revisions.ts";
 import { readHeads } from "./table-reads.ts";
 import { compareVersions, type TableHead } from "./table-version.ts";
-
-interface FeedLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 export interface Feed {
   /** Calls back with the head of the pool as soon as it is known, and whenever it has moved. Returns how to end that. */
@@ -22,24 +14,15 @@ export interface Feed {
 
 export function createFeed(
   database: Pick<Database, "db" | "listen">,
-  { log, pollMs }: { log: FeedLog; pollMs: number },
+  { log, pollMs }: { log: FollowLog; pollMs: number },
 ): Feed {
   const subscribers = new Map<string, Set<(head: TableHead) => void>>();
   const heads = new Map<string, TableHead>();
-  let wake = (): void => undefined;
-  /** A reading is wanted that begins after now. */
-  let wanted = false;
-  const want = (): void => {
-    wanted = true;
-    wake();
-  };
 
-  /** False: nobody wants to know, so nothing was read. */
-  const readOnce = async (): Promise<boolean> => {
+  const read = async (): Promise<boolean> => {
     const poolIds = [...subscribers.keys()];
     if (poolIds.length === 0) return false;
-    const read = await readHeads(database.db, poolIds);
-    for (const [poolId, head] of read) {
+    for (const [poolId, head] of await readHeads(database.db, poolIds)) {
       const callbacks = subscribers.get(poolId);
       // Its last subscriber left meanwhile; kept, this head would pass for a new one later.
       if (callbacks === undefined) continue;
@@ -56,47 +39,8 @@ export function createFeed(
     }
     return true;
   };
-
-  const poll = async (signal: AbortSignal): Promise<void> => {
-    let failing = false;
-    while (!signal.aborted) {
-      wanted = false;
-      try {
-        const hasRead = await readOnce();
-        if (failing && hasRead) log.info({}, "the database is read again");
-        if (hasRead) failing = false;
-      } catch (error) {
-        if (!failing) log.warn(failureFields(error), "pools cannot be read; trying again");
-        failing = true;
-      }
-      // A hint while the database is failing would only make it a busy loop.
-      if (!wanted || failing) await pause(pollMs, signal);
-    }
-  };
-
-  const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
-    const woken = new AbortController();
-    wake = () => woken.abort();
-    await sleep(ms, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
-    wake = () => undefined;
-  };
-
-  let lost = false;
-  const onLost = (error: unknown): void => {
-    if (!lost)
-      log.warn(failureFields(toDatabaseError(error)), "notifications are lost; pools are polled until they are back");
-    lost = true;
-  };
-  const onConnected = (): void => {
-    if (lost) log.info({}, "notifications are back");
-    lost = false;
-    want();
-  };
-
-  const onNotify = (payload: string): void => {
-    const poolId = payload.slice(0, payload.lastIndexOf(":"));
-    if (subscribers.has(poolId)) want();
-  };
+  const concerns = (payload: string): boolean => subscribers.has(payload.slice(0, payload.lastIndexOf(":")));
+  const follower = followChannel(database, { channel: poolsChannel, what: "pools", pollMs, concerns, read, log });
 
   return {
     subscribe(poolId, onHead) {
@@ -104,7 +48,7 @@ export function createFeed(
       subscribers.set(poolId, callbacks);
       callbacks.add(onHead);
       const known = heads.get(poolId);
-      if (known === undefined) want();
+      if (known === undefined) follower.want();
       else queueMicrotask(() => callbacks.has(onHead) && onHead(known));
       return () => {
         callbacks.delete(onHead);
@@ -113,17 +57,6 @@ export function createFeed(
         heads.delete(poolId);
       };
     },
-    async run(signal) {
-      // One of them ending ends both: the caller hears of it and nothing is left running.
-      const both = new AbortController();
-      const ended = AbortSignal.any([signal, both.signal]);
-      const listening = database.listen(poolsChannel, { onNotify, onConnected, onLost }, ended);
-      try {
-        await Promise.race([listening, poll(ended)]);
-      } finally {
-        both.abort();
-        await listening;
-      }
-    },
+    run: (signal) => follower.run(signal),
   };
 }

@@ -63,6 +63,7 @@ const traffic = (uid: string, counts: Partial<Omit<ReportedRoute, "uid">> = {}):
   closed: [],
   rxBytes: 0,
   txBytes: 0,
+  overLimit: 0,
   backends: [],
   ...counts,
 });
@@ -98,6 +99,7 @@ eachDatabase((open) => {
           ],
           rxBytes: 1_000_000_000_000,
           txBytes: 20,
+          overLimit: 5,
           backends: [{ backend: "192.0.2.1:443", ...backend }],
         }),
       ]),
@@ -109,11 +111,12 @@ eachDatabase((open) => {
       closed: 2,
       rxBytes: 1_000_000_000_000,
       txBytes: 20,
+      overLimit: 5,
       reasons: { client_closed: 1, idle_timeout: 1 },
     };
     expect(await world.stats("plain")).toEqual({ totals: counts, series: [] });
     const to = new Date(start.getTime() + 2 * minuteMs);
-    const quiet = { opened: 0, active: 1, closed: 0, rxBytes: 0, txBytes: 0, reasons: {} };
+    const quiet = { opened: 0, active: 1, closed: 0, rxBytes: 0, txBytes: 0, overLimit: 0, reasons: {} };
     expect(await world.stats("plain", { from: start, to })).toEqual({
       totals: counts,
       series: [
@@ -130,13 +133,23 @@ eachDatabase((open) => {
     const edge = await world.edge();
     const boot = randomUUID();
     const nth = (sequence: number): TrafficReport =>
-      reportOf(boot, sequence, [traffic(uid, { opened: 10 ** sequence, rxBytes: sequence })], sequence);
+      reportOf(
+        boot,
+        sequence,
+        [traffic(uid, { opened: 10 ** sequence, rxBytes: sequence, overLimit: 10 ** sequence })],
+        sequence,
+      );
     const answers: number[] = [];
     for (const sequence of [2, 1, 1, 3, 2, 2, 4, 3, 1, 4]) {
       answers.push((await world.report(edge, nth(sequence))).appliedSequence);
     }
     expect(answers).toEqual([0, 1, 1, 1, 2, 2, 2, 3, 3, 4]);
-    expect((await world.stats("once")).totals).toMatchObject({ opened: 11_110, active: 11_110, rxBytes: 10 });
+    expect((await world.stats("once")).totals).toMatchObject({
+      opened: 11_110,
+      active: 11_110,
+      rxBytes: 10,
+      overLimit: 11_110,
+    });
   });
 
   test("reports after lost ones count once they declare the loss, which is kept as a gap", async () => {

@@ -32,6 +32,8 @@ export interface ReportedRoute {
   closed: { reason: CloseReason; count: number }[];
   rxBytes: number;
   txBytes: number;
+  /** Connections that a limit in the mode observe would have refused or slowed. */
+  overLimit: number;
   backends: ReportedBackend[];
 }
 

@@ -14,6 +14,8 @@ export interface TrafficCounts {
   /** From clients, and to them. */
   rxBytes: number;
   txBytes: number;
+  /** Connections that a limit in the mode observe would have refused or slowed. */
+  overLimit: number;
   /** Closed ones by close reason. */
   reasons: Record<string, number>;
 }
@@ -93,14 +95,15 @@ function badSpan(pointer: string, detail: string): HellowayError {
 async function readTotals(db: Db, uid: string): Promise<TrafficCounts> {
   const sums = await db.execute<Omit<TrafficCounts, "active" | "reasons">>(sql`
     select coalesce(sum(opened), 0)::bigint as opened, coalesce(sum(closed), 0)::bigint as closed,
-      coalesce(sum(rx_bytes), 0)::bigint as "rxBytes", coalesce(sum(tx_bytes), 0)::bigint as "txBytes"
+      coalesce(sum(rx_bytes), 0)::bigint as "rxBytes", coalesce(sum(tx_bytes), 0)::bigint as "txBytes",
+      coalesce(sum(over_limit), 0)::bigint as "overLimit"
     from traffic_totals where route_uid = ${uid}`);
   const closes = await db.execute<{ reason: string; closed: number }>(sql`
     select reason, sum(closed)::bigint as closed from traffic_total_closes
     where route_uid = ${uid} group by reason having sum(closed) <> 0 order by reason`);
-  const { opened, closed, rxBytes, txBytes } = sums.rows[0] ?? nothing();
+  const { opened, closed, rxBytes, txBytes, overLimit } = sums.rows[0] ?? nothing();
   const reasons = Object.fromEntries(closes.rows.map((row) => [row.reason, row.closed]));
-  return { opened, active: opened - closed, closed, rxBytes, txBytes, reasons };
+  return { opened, active: opened - closed, closed, rxBytes, txBytes, overLimit, reasons };
 }
 
 async function readSpan(db: Db, query: Span & { uid: string; activeNow: number }): Promise<RouteStats> {
@@ -110,7 +113,8 @@ async function readSpan(db: Db, query: Span & { uid: string; activeNow: number }
   const item = sql`floor(extract(epoch from (minute - ${begin})) * 1000 / ${stepMs}::numeric)::int`;
   const sums = await db.execute<{ item: number } & Omit<TrafficCounts, "active" | "reasons">>(sql`
     select ${item} as item, sum(opened)::bigint as opened, sum(closed)::bigint as closed,
-      sum(rx_bytes)::bigint as "rxBytes", sum(tx_bytes)::bigint as "txBytes"
+      sum(rx_bytes)::bigint as "rxBytes", sum(tx_bytes)::bigint as "txBytes",
+      sum(over_limit)::bigint as "overLimit"
     from traffic_minutes where route_uid = ${uid} and minute >= ${begin} and minute < ${end} group by 1`);
   const closes = await db.execute<{ item: number; reason: string; closed: number }>(sql`
     select ${item} as item, reason, sum(closed)::bigint as closed
@@ -144,6 +148,7 @@ function sumOf(series: readonly TrafficCounts[]): TrafficCounts {
     totals.closed += counts.closed;
     totals.rxBytes += counts.rxBytes;
     totals.txBytes += counts.txBytes;
+    totals.overLimit += counts.overLimit;
     for (const [reason, closed] of Object.entries(counts.reasons)) {
       totals.reasons[reason] = (totals.reasons[reason] ?? 0) + closed;
     }
@@ -153,5 +158,5 @@ function sumOf(series: readonly TrafficCounts[]): TrafficCounts {
 }
 
 function nothing(): TrafficCounts {
-  return { opened: 0, active: 0, closed: 0, rxBytes: 0, txBytes: 0, reasons: {} };
+  return { opened: 0, active: 0, closed: 0, rxBytes: 0, txBytes: 0, overLimit: 0, reasons: {} };
 }

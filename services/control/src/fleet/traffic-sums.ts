@@ -20,12 +20,13 @@ interface Traffic {
 
 /** Adds a report's routes. Answers whether some route of the boot now has more closed than opened. */
 export async function addTraffic(tx: Tx, { edgeId, poolId, bootId, minute, routes }: Traffic): Promise<boolean> {
-  const sums = routes.map(({ uid, opened, closed, rxBytes, txBytes }) => ({
+  const sums = routes.map(({ uid, opened, closed, rxBytes, txBytes, overLimit }) => ({
     uid: trafficKey(uid, poolId),
     opened,
     closed: closed.reduce((sum, { count }) => sum + count, 0),
     rx: rxBytes,
     tx: txBytes,
+    over: overLimit,
   }));
   const closes = routes.flatMap(({ uid, closed }) =>
     closed
@@ -45,17 +46,18 @@ export async function addTraffic(tx: Tx, { edgeId, poolId, bootId, minute, route
     })),
   );
   const sumRows = sql`json_to_recordset(${JSON.stringify(sums)}::json)
-    as r(uid text, opened bigint, closed bigint, rx bigint, tx bigint)`;
+    as r(uid text, opened bigint, closed bigint, rx bigint, tx bigint, over bigint)`;
   const closeRows = sql`json_to_recordset(${JSON.stringify(closes)}::json) as r(uid text, reason text, closed bigint)`;
   let impossible = false;
   if (sums.length > 0) {
     const { rows } = await tx.execute<{ impossible: boolean }>(sql`
       with added as (
-        insert into traffic_totals as t (route_uid, edge_id, boot_id, opened, closed, rx_bytes, tx_bytes)
-        select uid, ${edgeId}::uuid, ${bootId}::uuid, opened, closed, rx, tx from ${sumRows} order by uid
+        insert into traffic_totals as t (route_uid, edge_id, boot_id, opened, closed, rx_bytes, tx_bytes, over_limit)
+        select uid, ${edgeId}::uuid, ${bootId}::uuid, opened, closed, rx, tx, over from ${sumRows} order by uid
         on conflict (route_uid, edge_id, boot_id) do update set
           opened = t.opened + excluded.opened, closed = t.closed + excluded.closed,
-          rx_bytes = t.rx_bytes + excluded.rx_bytes, tx_bytes = t.tx_bytes + excluded.tx_bytes
+          rx_bytes = t.rx_bytes + excluded.rx_bytes, tx_bytes = t.tx_bytes + excluded.tx_bytes,
+          over_limit = t.over_limit + excluded.over_limit
         returning closed > opened as impossible
       )
       select coalesce(bool_or(impossible), false) as impossible from added`);
@@ -71,11 +73,12 @@ export async function addTraffic(tx: Tx, { edgeId, poolId, bootId, minute, route
   const at = sql`${minute.toISOString()}::timestamptz`;
   if (sums.length > 0) {
     await tx.execute(sql`
-      insert into traffic_minutes as t (route_uid, minute, edge_id, opened, closed, rx_bytes, tx_bytes)
-      select uid, ${at}, ${edgeId}::uuid, opened, closed, rx, tx from ${sumRows} order by uid
+      insert into traffic_minutes as t (route_uid, minute, edge_id, opened, closed, rx_bytes, tx_bytes, over_limit)
+      select uid, ${at}, ${edgeId}::uuid, opened, closed, rx, tx, over from ${sumRows} order by uid
       on conflict (route_uid, minute, edge_id) do update set
         opened = t.opened + excluded.opened, closed = t.closed + excluded.closed,
-        rx_bytes = t.rx_bytes + excluded.rx_bytes, tx_bytes = t.tx_bytes + excluded.tx_bytes`);
+        rx_bytes = t.rx_bytes + excluded.rx_bytes, tx_bytes = t.tx_bytes + excluded.tx_bytes,
+        over_limit = t.over_limit + excluded.over_limit`);
   }
   if (closes.length > 0) {
     await tx.execute(sql`

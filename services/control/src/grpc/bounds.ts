@@ -19,6 +19,15 @@ export function boundedText(value: string, max: number, code: string, field: str
   return value;
 }
 
+/** System messages, cut rather than refused. */
+export function printableText(text: string): string {
+  // Half a character, where the cut goes through one, is no text to a database.
+  return text
+    .replaceAll(/[\u0000-\u001f\u007f]/g, " ")
+    .slice(0, 500)
+    .toWellFormed();
+}
+
 export function boundedList<T>(values: readonly T[], max: number, code: string, field: string): readonly T[] {
   if (values.length > max) refuse(code, field, `has more than ${max} items`);
   return values;

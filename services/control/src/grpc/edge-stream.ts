@@ -3,7 +3,8 @@
 // States, each left only forwards:
 //   greeting   Nothing was sent. Awaits Hello, at most 10 s; a first message that is something else ends the stream.
 //   serving    Welcome was sent. Whenever nothing is in flight and the edge is to have something else (fleet/next-update.ts), an
-//              update is sent; the edge's Ack ends its flight. Commits that come meanwhile make one step together.
+//              update is sent; the edge's Ack ends its flight. Commits that come meanwhile make one step together. Requests to the
+//              edge are sent as they come, between the parts of an update too, and wait for nothing.
 //   ended      The client left, the guard ended the call, or the edge broke the protocol. Nothing is sent or recorded any more but that
 //              the session is closed.
 //
@@ -21,6 +22,8 @@ import type { BidiCall } from "@helloway/proto/grpc";
 import { HellowayError } from "../errors.ts";
 import { failureFields } from "../failure-fields.ts";
 import type { AuthorisedEdge } from "../fleet/authorise-edge.ts";
+import type { EdgeRequestFeed } from "../fleet/edge-request-feed.ts";
+import type { EdgeRequestResult } from "../fleet/edge-requests.ts";
 import type { EdgeDescription, Session } from "../fleet/session.ts";
 import type { TableHead } from "../fleet/table-version.ts";
 import type { AckWriter } from "./ack-writer.ts";
@@ -31,6 +34,8 @@ import type { EncodedUpdates } from "./encoded-updates.ts";
 import type { GrpcLog } from "./grpc-log.ts";
 import { readAck } from "./read-ack.ts";
 import { type EdgeHello, readHello } from "./read-hello.ts";
+import { readRequestResult } from "./read-request-result.ts";
+import { type RequestSender, createRequestSender } from "./request-sender.ts";
 import { toStatus } from "./to-status.ts";
 
 export type EdgeStream = BidiCall<(typeof EdgeService)["method"]["connect"]>;
@@ -39,6 +44,13 @@ export interface EdgeStreamDependencies {
   openSession(edge: AuthorisedEdge, description: EdgeDescription): Promise<Session>;
   closeSession(edgeId: string, number: number): Promise<void>;
   subscribe(poolId: string, onHead: (head: TableHead) => void): () => void;
+  requests: Pick<EdgeRequestFeed, "subscribe">;
+  recordRequestResult(answer: {
+    id: string;
+    edgeId: string;
+    session: number;
+    result: EdgeRequestResult;
+  }): Promise<void>;
   updates: EncodedUpdates;
   acks: AckWriter;
   reportIntervalMs: number;
@@ -70,18 +82,22 @@ export async function serveEdgeStream(
   // A stream that is destroyed while something is written to it says so as an error as well.
   stream.on("error", () => undefined);
   let session: Session | null = null;
-  let unsubscribe = (): void => undefined;
+  let requests: RequestSender | null = null;
+  const subscriptions = new DisposableStack();
   try {
     const hello = await readFirst(stream, signal);
     session = await deps.openSession(edge, hello.description);
     guarded.began(session.number);
     const sync = new EdgeSync({ edge, session, hello, log: deps.log, acks: deps.acks });
     deps.log.info({ edge: edge.name, session: session.number, boot: hello.bootId }, "an edge has connected");
+    const sender = createSender(stream, { edge, session, hello }, deps);
+    requests = sender;
     stream.write(welcome(edge, session, deps));
-    stream.on("data", (request: ConnectRequest) => {
+    stream.on("data", ({ message }: ConnectRequest) => {
       try {
-        if (request.message.case === "ack") sync.acknowledge(readAck(request.message.value));
-        else if (request.message.case === "hello") refuse("bad_hello", "hello", "was sent before");
+        if (message.case === "ack") sync.acknowledge(readAck(message.value));
+        else if (message.case === "requestResult") sender.answered(readRequestResult(message.value));
+        else if (message.case === "hello") refuse("bad_hello", "hello", "was sent before");
       } catch (error) {
         fail(error);
       }
@@ -91,14 +107,32 @@ export async function serveEdgeStream(
       stream.end();
     });
     stream.resume();
-    unsubscribe = deps.subscribe(edge.poolId, (head) => sync.moveTo(head));
+    subscriptions.defer(deps.subscribe(edge.poolId, (head) => sync.moveTo(head)));
+    const own = { edgeId: edge.edgeId, number: session.number };
+    subscriptions.defer(deps.requests.subscribe(own, (open) => signal.aborted || sender.open(open)));
     await sendUpdates(stream, sync, deps, signal);
   } catch (error) {
     fail(error);
   } finally {
-    unsubscribe();
+    subscriptions.dispose();
+    await requests?.settled();
     if (session !== null) await close(edge, session, deps);
   }
+}
+
+function createSender(
+  stream: EdgeStream,
+  { edge, session, hello }: { edge: AuthorisedEdge; session: Session; hello: EdgeHello },
+  deps: EdgeStreamDependencies,
+): RequestSender {
+  return createRequestSender({
+    edge: edge.name,
+    features: hello.description.features,
+    // A few of some bytes each: nothing to wait for the socket with.
+    send: (response) => void stream.write(response),
+    record: (answer) => deps.recordRequestResult({ ...answer, edgeId: edge.edgeId, session: session.number }),
+    log: deps.log,
+  });
 }
 
 async function sendUpdates(

@@ -1,7 +1,7 @@
 import type { Ack } from "@helloway/proto/edge";
 import type { EdgeRefusal } from "../fleet/acknowledgements.ts";
 import type { TableVersion } from "../fleet/table-version.ts";
-import { boundedCount, bytesOf, refuse } from "./bounds.ts";
+import { boundedCount, bytesOf, printableText, refuse } from "./bounds.ts";
 import { readRefusals, readVersion } from "./read-hello.ts";
 
 export interface EdgeAck {
@@ -26,20 +26,11 @@ export function readAck(ack: Ack): EdgeAck {
         ? null
         : {
             savedRevision: boundedCount(ack.disk.savedRevision, Number.MAX_SAFE_INTEGER, code, "disk.saved_revision"),
-            error: printable(ack.disk.error),
+            error: printableText(ack.disk.error),
           },
     answer:
       ack.refusedWhole === ""
         ? { taken: true, digest: bytesOf(ack.digest, 32, code, "digest"), refusals: readRefusals(ack.refusals, code) }
-        : { taken: false, reason: printable(ack.refusedWhole) },
+        : { taken: false, reason: printableText(ack.refusedWhole) },
   };
-}
-
-/** System messages, cut rather than refused. */
-function printable(text: string): string {
-  // Half a character, where the cut goes through one, is no text to a database.
-  return text
-    .replaceAll(/[\u0000-\u001f\u007f]/g, " ")
-    .slice(0, 500)
-    .toWellFormed();
 }

@@ -13,7 +13,9 @@ const good = {
   startMs: 1_000n,
   endMs: 11_000n,
   accepted: 3n,
-  routes: [{ uid, opened: 2n, closed: { client_closed: 1n }, rxBytes: 5n, txBytes: 6n, backends: [backend] }],
+  routes: [
+    { uid, opened: 2n, closed: { client_closed: 1n }, rxBytes: 5n, txBytes: 6n, overLimit: 4n, backends: [backend] },
+  ],
 } satisfies Init;
 const read = (init: Omit<Init, "$typeName" | "$unknown">) =>
   readReport(create(ReportRequestSchema, { ...good, ...init }));
@@ -33,6 +35,7 @@ test("a good report is read", () => {
         closed: [{ reason: "client_closed", count: 1 }],
         rxBytes: 5,
         txBytes: 6,
+        overLimit: 4,
         backends: [
           { backend: "192.0.2.1:443", attempts: 1, failures: 0, opened: 1, closed: 0, rxBytes: 0, txBytes: 0 },
         ],
@@ -55,6 +58,7 @@ test.each([
   ["an unknown close reason", () => withRoute({ closed: { bored: 1n } })],
   ["a close reason that objects have", () => withRoute({ closed: { constructor: 1n } })],
   ["too many connections", () => withRoute({ opened: huge })],
+  ["too many over a limit", () => withRoute({ overLimit: huge })],
   ["too many bytes", () => withRoute({ rxBytes: huge })],
   ["too many closes", () => withRoute({ closed: { cut: huge } })],
   ["a backend twice", () => withRoute({ backends: [backend, backend] })],

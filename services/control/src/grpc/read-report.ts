@@ -59,6 +59,7 @@ function readRoute(route: RouteTraffic): ReportedRoute {
     }),
     rxBytes: boundedCount(route.rxBytes, bytesMax, code, "routes.rx_bytes"),
     txBytes: boundedCount(route.txBytes, bytesMax, code, "routes.tx_bytes"),
+    overLimit: boundedCount(route.overLimit, connectionsMax, code, "routes.over_limit"),
     backends,
   };
 }

@@ -8,6 +8,8 @@ import { recordAcknowledgements } from "../fleet/acknowledgements.ts";
 import { authoriseEdge } from "../fleet/authorise-edge.ts";
 import type { Authority } from "../fleet/authority.ts";
 import { issueServerCertificate } from "../fleet/certificates.ts";
+import type { EdgeRequestFeed } from "../fleet/edge-request-feed.ts";
+import { type EdgeRequestResult, recordRequestResult } from "../fleet/edge-requests.ts";
 import { enrolEdge } from "../fleet/enrol.ts";
 import type { Feed } from "../fleet/feed.ts";
 import { applyReport } from "../fleet/reports.ts";
@@ -26,6 +28,7 @@ import { toStatus } from "./to-status.ts";
 export interface GrpcServerOptions {
   database: Pick<Database, "db">;
   feed: Pick<Feed, "subscribe">;
+  requests: Pick<EdgeRequestFeed, "subscribe">;
   authority: Authority;
   certificateLifetimeMs: number;
   /** How often edges are told to report. */
@@ -80,6 +83,9 @@ export async function startGrpc(options: GrpcServerOptions): Promise<GrpcServer>
     ) => openSession(db, { edge, description, now: now() }),
     closeSession: (edgeId: string, number: number) => closeSession(db, { edgeId, number, now: now() }),
     subscribe: options.feed.subscribe,
+    requests: options.requests,
+    recordRequestResult: (answer: { id: string; edgeId: string; session: number; result: EdgeRequestResult }) =>
+      recordRequestResult(db, { ...answer, now: now() }),
     updates: createEncodedUpdates({
       readSnapshot: (poolId) => readSnapshot(db, poolId),
       readDelta: (poolId, from, to) => readDelta(db, poolId, from, to),

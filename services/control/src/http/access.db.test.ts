@@ -77,6 +77,7 @@ const rows: Row[] = [
   { operation: "getRoute", path: `${team}/routes/api`, gets: members },
   { operation: "listRoutes", path: `${team}/routes`, gets: members },
   { operation: "listAllRoutes", path: "/api/v1/routes", gets: fleetReaders },
+  { operation: "cutRoute", path: `${team}/routes/api/cut?wait=0s`, gets: writers(200) },
   { operation: "getRouteStats", path: "/api/v1/stats/routes/payments/api", gets: members },
   { operation: "deleteRoute", path: `${team}/routes/api`, gets: deleters },
   { operation: "deleteDomain", path: `${team}/domains/pay.example.com`, gets: deleters },

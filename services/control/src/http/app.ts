@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bearerAuthentication } from "./bearer.ts";
+import { cutApp } from "./cut.ts";
 import { docsApp } from "./docs.ts";
 import { domainsApp } from "./domains.ts";
 import { edgesApp } from "./edges.ts";
@@ -43,6 +44,7 @@ export function createApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
     edgesApp(deps),
     domainsApp(deps),
     routesApp(deps),
+    cutApp(deps),
     statsApp(deps),
     sessionApp(),
     docsApp(deps, () => document),

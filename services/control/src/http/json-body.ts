@@ -26,10 +26,10 @@ export const jsonBody = (options: { required: boolean } = { required: true }) =>
   });
 
 /** The request with a body that is known. Of an empty one the type goes too: there is nothing to be read as JSON. */
-function withBody({ method, url, headers: given }: Request, text: string): Request {
+function withBody({ method, url, headers: given, signal }: Request, text: string): Request {
   const headers = new Headers(given);
   if (text === "") headers.delete("content-type");
-  return new Request(url, { method, headers, body: text === "" ? null : text });
+  return new Request(url, { method, headers, signal, body: text === "" ? null : text });
 }
 
 function checkType(headers: Headers): void {

@@ -30,24 +30,46 @@ export interface PostAnswer {
   secret: boolean;
 }
 
+/**
+ * Does something once for each Idempotency-Key when there is one; what it made of it, kept as JSON, also for a repeat. For a POST whose
+ * answer is yet to come when its write is committed.
+ */
+export async function doOnce<T extends object>(
+  c: HonoContext<AppEnv>,
+  deps: HttpDependencies,
+  act: (ctx: Context) => Promise<T>,
+): Promise<T> {
+  const answer = await answerOnce(c, deps, async (ctx) => ({
+    status: 200,
+    secret: false,
+    response: JSON.stringify(await act(ctx)),
+  }));
+  return JSON.parse(answer.response) as T;
+}
+
 /** Answers a POST, once for each Idempotency-Key when there is one. */
 export async function respondOnce(
   c: HonoContext<AppEnv>,
   deps: HttpDependencies,
   act: (ctx: Context) => Promise<PostAnswer>,
 ): Promise<Response> {
-  const ctx = contextOf(c, deps);
-  const key = c.req.header("idempotency-key");
-  const pack = async (inner: Context): Promise<Answer> => {
-    const { status, secret, body, location, etag } = await act(inner);
+  const answer = await answerOnce(c, deps, async (ctx) => {
+    const { status, secret, body, location, etag } = await act(ctx);
     return { status, secret, response: JSON.stringify({ body, location, etag }) };
-  };
-  const answer =
-    key === undefined
-      ? await pack(ctx)
-      : await once(ctx, { key, method: c.req.method, path: c.req.path, body: c.get("bodyText") }, pack);
+  });
   const { body, location, etag } = JSON.parse(answer.response) as Pick<PostAnswer, "body" | "location" | "etag">;
   if (location !== undefined) c.header("location", location);
   if (etag !== undefined) c.header("etag", etag);
   return c.json(body, answer.status === 201 ? 201 : 200);
+}
+
+async function answerOnce(
+  c: HonoContext<AppEnv>,
+  deps: HttpDependencies,
+  act: (ctx: Context) => Promise<Answer>,
+): Promise<Answer> {
+  const ctx = contextOf(c, deps);
+  const key = c.req.header("idempotency-key");
+  if (key === undefined) return await act(ctx);
+  return await once(ctx, { key, method: c.req.method, path: c.req.path, body: c.get("bodyText") }, act);
 }

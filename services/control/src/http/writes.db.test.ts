@@ -238,7 +238,7 @@ eachDatabase((openDatabase) => {
   test("a route's stats are zero before its first connection", async () => {
     await put("/teams/payments/routes/counted", { spec: routeSpec("counted.example.com") });
     const { body } = await get("/stats/routes/payments/counted");
-    expect(body.totals).toEqual({ opened: 0, active: 0, closed: 0, rxBytes: 0, txBytes: 0, reasons: {} });
+    expect(body.totals).toEqual({ opened: 0, active: 0, closed: 0, rxBytes: 0, txBytes: 0, overLimit: 0, reasons: {} });
     expect((await get("/stats/routes/payments/none")).status).toBe(404);
     const wrong = await get(
       "/stats/routes/payments/counted?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z&step=90s&x=1",

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { foreignKey, index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { count, instant } from "./columns.ts";
 import { edges } from "./edges.ts";
@@ -46,6 +47,11 @@ const counters = {
   txBytes: count().notNull(),
 };
 
+/** Connections that a limit in the mode observe would have refused or slowed. */
+const overLimit = count()
+  .notNull()
+  .default(sql`0`);
+
 /**
  * Running totals, never pruned. Per edge, so that two edges never wait for each other and active is known per boot.
  * routeUid is the route's uid, or "@noSni:<pool id>", "@unmatched:<pool id>", "-:<pool id>".
@@ -57,6 +63,7 @@ export const trafficTotals = pgTable(
     edgeId: uuid("edge_id").notNull(),
     bootId: uuid("boot_id").notNull(),
     ...counters,
+    overLimit,
   },
   (t) => [
     primaryKey({ columns: [t.routeUid, t.edgeId, t.bootId] }),
@@ -82,6 +89,7 @@ export const trafficMinutes = pgTable(
     minute: instant().notNull(),
     edgeId: uuid("edge_id").notNull(),
     ...counters,
+    overLimit,
   },
   (t) => [primaryKey({ columns: [t.routeUid, t.minute, t.edgeId] })],
 );

@@ -36,6 +36,10 @@ const counters = {
   closed: z.int().openapi({ example: 988 }),
   rxBytes: bytes("Read from clients, the hello included."),
   txBytes: bytes("Written to clients."),
+  overLimit: z.int().openapi({
+    description: "Connections that a limit of the route in the mode `observe` would have refused or slowed.",
+    example: 0,
+  }),
   reasons: z.record(z.string(), z.int()).openapi({
     type: "object",
     description: "Closed connections by close reason.",
