@@ -13,7 +13,7 @@ const runs = 5;
 
 export const startBenchmark: Benchmark = {
   name: "start",
-  async run(tell) {
+  async run({ tell }) {
     const first: number[] = [];
     const second: number[] = [];
     for (let run = 0; run < runs; run += 1) {

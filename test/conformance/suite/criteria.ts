@@ -18,7 +18,7 @@ interface Criteria {
 }
 
 function match({ alpn: protocols = [], ...lists }: Criteria) {
-  return { alpn: protocols.map(latin1), ...lists };
+  return { alpn: protocols.sort().map(latin1), ...lists };
 }
 
 /** Backends that each say the name of their route. */

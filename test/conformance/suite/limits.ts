@@ -176,7 +176,9 @@ export function defineLimits(makeRelay: MakeRelay): void {
       await engine.serveOne(name, backend, { ...enforced({ connections: 1 }), timeouts: { idleMs: 2_000 } });
       const open = async (): Promise<{ client: Peer; upstream: Peer }> => {
         const client = await engine.hello(name);
-        return { client, upstream: await backend.next() };
+        const upstream = await backend.next();
+        await upstream.bytes(1);
+        return { client, upstream };
       };
       const endings: [(pair: { client: Peer; upstream: Peer }) => unknown, string][] = [
         [({ client }) => client.reset(), "client_reset"],

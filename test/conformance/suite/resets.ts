@@ -9,9 +9,7 @@ import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
 
 const name = "app.example.test";
-const MIB = 1024 * 1024;
-/** More than the kernel's buffers of both connections and the engine's own hold. */
-const MUCH_BYTES = 48 * MIB;
+const PIECE_BYTES = 64 * 1024;
 
 interface Pair {
   client: Peer;
@@ -28,17 +26,26 @@ async function forwarded(engine: Engine, backend: TcpBackend): Promise<Pair> {
 /** Data that the reader does not take is on its way, and everything between is full. */
 async function fill(writer: Peer, reader: Peer): Promise<void> {
   reader.socket.pause();
-  writer.send(randomBytes(MUCH_BYTES));
-  let before = -1;
+  const piece = randomBytes(PIECE_BYTES);
+  let taken = 0;
+  const next = (): void => {
+    // An error: the reset that the test is about.
+    writer.socket.write(piece, (error) => {
+      if (error) return;
+      taken += piece.length;
+      next();
+    });
+  };
+  next();
+  let before = 0;
   await expect
     .poll(
       () => {
-        const now = writer.socket.bytesWritten - writer.socket.writableLength;
-        const isFull = now === before && now > 0;
-        before = now;
+        const isFull = taken === before && taken > 0;
+        before = taken;
         return isFull;
       },
-      { interval: 100 },
+      { interval: 200 },
     )
     .toBe(true);
 }

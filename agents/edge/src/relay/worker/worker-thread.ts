@@ -33,8 +33,6 @@ export class WorkerThread {
     this.#thread = new Worker(new URL("./worker.ts", import.meta.url), {
       name: `relay ${start.worker}`,
       workerData: start,
-      // Connections live longer than most garbage: with little room for the young every collection would move them about.
-      resourceLimits: { maxYoungGenerationSizeMb: 64 },
     });
     this.#thread.on("message", (message: FromWorker) => {
       if (message.kind === "answer") this.#take(message.id)?.resolve(message.answer);

@@ -1,0 +1,73 @@
+import { execFileSync } from "node:child_process";
+import { accepting, freePort, installed, type Lab, type LabProcess, type Place } from "./lab.ts";
+import { BACKLOG, CONNECTIONS_MAX, type ProxyKind } from "./proxy.ts";
+
+/** The `stream` module with `ssl_preread` and a map from names to backends. */
+export const nginx: ProxyKind = {
+  name: "nginx",
+  version: () => installed("nginx", "-v"),
+  async start(lab, job) {
+    const port = await freePort();
+    const names = [...job.backends].map(([name, backend]) => `${name} 127.0.0.1:${backend};`);
+    const config = `
+      stream {
+        map $ssl_preread_server_name $backend { ${names.join(" ")} }
+        server {
+          listen 127.0.0.1:${port} backlog=${BACKLOG};
+          ssl_preread on;
+          preread_timeout ${job.helloSeconds}s;
+          proxy_timeout 10m;
+          proxy_connect_timeout 3s;
+          proxy_pass $backend;
+        }
+      }`;
+    const { pid } = await startNginx(lab, "nginx-proxy", lab.workers, job.place, config, port);
+    return { name: this.name, port: () => port, pid };
+  },
+};
+
+/**
+ * A backend that costs next to nothing: reads the hello, answers `answer` in one write and closes. It must read first, since who
+ * closes with something unread resets.
+ *
+ * @returns its port.
+ */
+export async function startReturnBackend(lab: Lab, answer: string): Promise<number> {
+  const port = await freePort();
+  const text = answer.replaceAll("\r", String.raw`\r`).replaceAll("\n", String.raw`\n`);
+  const server = `server { listen 127.0.0.1:${port} backlog=${BACKLOG}; ssl_preread on; return "${text}"; }`;
+  await startNginx(lab, "nginx-return", 1, "load", `stream { ${server} }`, port);
+  return port;
+}
+
+/** @param config what is in the file beside the events. */
+export async function startNginx(
+  lab: Lab,
+  name: string,
+  workers: number,
+  place: Place,
+  config: string,
+  port: number,
+): Promise<LabProcess> {
+  const text = `
+    daemon off;
+    pid ${lab.directory}/${name}.pid;
+    error_log stderr error;
+    worker_processes ${workers};
+    worker_rlimit_nofile ${2 * CONNECTIONS_MAX + 500};
+    ${streamModule()}
+    events { worker_connections ${2 * CONNECTIONS_MAX}; }
+    ${config}`;
+  const started = lab.start("nginx", ["-p", lab.directory, "-c", lab.file(`${name}.conf`, text)], place);
+  await accepting(port, started);
+  return started;
+}
+
+/** Debian builds `stream` as a module to be loaded, others build it in. */
+function streamModule(): string {
+  const said = execFileSync("sh", ["-c", "nginx -V 2>&1"], { encoding: "utf8" });
+  if (!said.includes("--with-stream=dynamic")) return "";
+  const prefix = /--prefix=(\S+)/.exec(said)?.[1] ?? "/usr/share/nginx";
+  const modules = /--modules-path=(\S+)/.exec(said)?.[1] ?? `${prefix}/modules`;
+  return `load_module ${modules}/ngx_stream_module.so;`;
+}
