@@ -12,6 +12,7 @@ import { type AdminServer, startAdmin } from "./admin.ts";
 import { type AgentConfig, readConfig } from "./config.ts";
 import { accessLog } from "./control/access-log.ts";
 import type { ControlSide } from "./control/control-side.ts";
+import { controlFeatures } from "./control/features.ts";
 import { formatSocketAddress } from "./control/format-socket-address.ts";
 import { loadIdentity } from "./control/identity.ts";
 import { readJoining } from "./control/joining.ts";
@@ -85,9 +86,9 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   agent.control = control;
   const background = new AbortController();
   const tasks = [store.run(background.signal), control.run(background.signal)];
-  let failure: unknown = null;
+  const failures: Error[] = [];
   try {
-    await Promise.race([untilAborted(signal, tasks), relay.failed.catch((error: unknown) => (failure = error))]);
+    await Promise.race([untilAborted(signal, tasks), relay.failed.catch((error: Error) => void failures.push(error))]);
     agent.draining = true;
     log.info({ timeoutMs: config.drainTimeoutMs }, "draining");
     await relay.drain({ timeoutMs: config.drainTimeoutMs });
@@ -97,7 +98,7 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
     background.abort();
     await Promise.allSettled(tasks);
   }
-  if (failure !== null) throw failure;
+  for (const failure of failures) throw failure;
   log.info("stopped");
 }
 
@@ -174,7 +175,7 @@ function describeAgent(agent: Agent, relay: Relay, admin: AdminServer): AgentDes
   return {
     bootId: agent.bootId,
     agentVersion: packageVersion(),
-    features: config.geoDatabase === null ? relayFeatures : [...relayFeatures, "geo"],
+    features: [...relayFeatures, ...controlFeatures, ...(config.geoDatabase === null ? [] : ["geo"])],
     listeners: relay.listeners,
     admin: admin.address,
     addresses: agent.config.addresses ?? ownAddresses(relay.listeners),
