@@ -3,6 +3,7 @@
 //
 // A tier is tried before the next. Of three attempts one is left for each further tier: without that, a site whose first tier
 // has three backends would never fail over.
+import { constants } from "node:os";
 import type { Address } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
 import { systemError } from "../socket/listen-tcp.ts";
@@ -16,6 +17,10 @@ import type { UpstreamSockets } from "./upstream-sockets.ts";
 const ATTEMPTS_MAX = 3;
 const DIAL_MAX_MS = 10_000;
 
+/** What this machine lacks, whichever backend is dialled: no backend is to blame, and the next attempt would come to the same. */
+const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
+const ownShortages: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM];
+
 export interface DialShared {
   readonly resolver: BackendResolver;
   readonly chooser: BackendChooser;
@@ -24,7 +29,7 @@ export interface DialShared {
   policy(): AddressPolicy | null;
 }
 
-export type DialFailure = "no_backend" | "connect_failed" | "connect_timeout";
+export type DialFailure = "no_backend" | "connect_failed" | "connect_timeout" | "overloaded";
 
 export interface DialOwner {
   /** Gets what a defect throws. */
@@ -163,17 +168,24 @@ export class Dial {
     if (!first || !this.#connect(backend, first)) this.#next();
   }
 
-  /** False: this address was tried already, or fails at once. */
+  /** False: this address was tried already, or fails at once: another may be tried. */
   #connect(backend: ServedBackend, address: Address): boolean {
     const what = `${address.text} ${backend.port}`;
     if (this.#tried.includes(what)) return false;
     this.#tried.push(what);
     this.#tierLeft--;
-    this.#owner.attempting(backend);
     const load = this.#shared.chooser.opened(this.#route, this.#tier!, backend);
     const target = { address: address.text, family: address.family, port: backend.port };
     const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
     const attempt: Attempt = { handle, backend, load, slot: -1, timer: null, what };
+    if (ownShortages.includes(-error)) {
+      this.#giveUp(attempt);
+      this.#reason = "overloaded";
+      this.#detail = describe(error, what);
+      this.#fail();
+      return true;
+    }
+    this.#owner.attempting(backend);
     if (error !== 0) {
       this.#attemptFailed(attempt, "connect_failed", describe(error, what));
       return false;
