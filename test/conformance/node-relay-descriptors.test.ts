@@ -1,56 +1,176 @@
-// What the engine in the agent's own process does when the process has no descriptors left.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import type { CloseReason } from "@helloway/routing/close-reason";
-import type { ListenerAddress } from "@helloway/edge/relay/relay";
+// What the agent's engine does when its process has no descriptors left: nothing ends that was going on, whom it cannot serve is ended
+// or waits, and when clients leave it serves again. Its counts add up all the time.
 import { expect, test } from "vitest";
+import { alerts } from "@helloway/edge/relay/hello/hello";
+import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
-import { startTcpBackend } from "../harness/tcp-backend.ts";
-import { helloFor } from "./suite/fixture.ts";
+import { settingsObject } from "../harness/table-objects.ts";
+import { startTcpBackend, type TcpBackend } from "../harness/tcp-backend.ts";
+import { startRelayProcess, type RelayProcess, type Told } from "./node-relay-process.ts";
+import { alertBytes, expectBalanced, helloFor, routeTo } from "./suite/fixture.ts";
 
-const DESCRIPTORS = 64;
-const fixture = fileURLToPath(new URL("./node-relay.fixture.ts", import.meta.url));
+const DESCRIPTORS = 256;
+const name = "app.example.test";
 
-interface Told {
-  accepted: number;
-  undecided: number;
-  closed: Partial<Record<CloseReason, number>>[];
+interface Edge extends AsyncDisposable {
+  relay: RelayProcess;
+  backend: TcpBackend;
 }
 
-test("serves again, and has counted whom it accepted, after clients have taken all its descriptors", async () => {
-  await using backend = await startTcpBackend({ onConnection: (peer) => peer.end("x") });
-  const limited = ["-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh", process.execPath, fixture, String(backend.port)];
-  const child = spawn("sh", limited, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const [listener] = (await once(child, "message")) as [ListenerAddress];
-  const told = async (): Promise<Told> => {
-    child.send("counters");
-    return ((await once(child, "message")) as [Told])[0];
-  };
+/** An engine with few descriptors and one route, whose backend answers the hello with a word and says back what comes after it. */
+async function startEdge(workers: number): Promise<Edge> {
+  const stack = new AsyncDisposableStack();
+  const backend = stack.use(
+    await startTcpBackend({
+      onSocket(socket) {
+        socket.on("error", () => socket.destroy());
+        socket.once("data", () => {
+          socket.write("x");
+          socket.pipe(socket);
+        });
+      },
+    }),
+  );
+  const relay = stack.use(await startRelayProcess({ workers, descriptors: DESCRIPTORS }));
+  const objects = [settingsObject(), routeTo(name, backend)];
+  expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
+  return { relay, backend, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
 
-  const silent = await Promise.all(Array.from({ length: 3 * DESCRIPTORS }, () => connectRaw(listener)));
-  // Whom it cannot take it leaves to nobody: they see an end.
-  await expect.poll(() => silent.some(({ ended }) => ended !== null)).toBe(true);
-  const { undecided } = await told();
-  expect(undecided).toBeGreaterThan(DESCRIPTORS / 4);
-  expect(undecided).toBeLessThan(DESCRIPTORS);
-  for (const client of silent) client.reset();
-  await expect.poll(async () => (await told()).undecided).toBe(0);
+async function hello({ relay }: Edge): Promise<Peer> {
+  const client = await connectRaw(relay.listener);
+  client.send(helloFor(name));
+  return client;
+}
 
-  const visits = 20;
-  for (let i = 0; i < visits; i++) {
-    const client = await connectRaw(listener);
-    client.send(helloFor("app.example.test"));
-    expect((await client.bytes(1)).toString()).toBe("x");
-    client.end();
-    await client.over();
+type Met = "served" | "refused" | "ended";
+
+/** Settles when it was served or ended; a client that waits settles later. */
+async function met(client: Peer): Promise<Met> {
+  await Promise.race([client.bytes(1).catch(() => undefined), client.over()]);
+  const bytes = client.received();
+  if (bytes.equals(alertBytes(alerts.internalError))) return "refused";
+  if (bytes.toString() === "x") return "served";
+  expect(bytes.length).toBe(0);
+  return "ended";
+}
+
+/** Says something and hears it back. */
+async function echoes(client: Peer): Promise<void> {
+  const before = client.receivedBytes;
+  client.send("are you there?");
+  await client.bytes(before + 14);
+}
+
+interface Sums {
+  accepted: number;
+  opened: number;
+  closed: number;
+  active: number;
+  undecided: number;
+  records: number;
+}
+
+async function sums({ relay }: Edge): Promise<Sums> {
+  const counters = await relay.ask("counters", null);
+  expectBalanced(counters);
+  const { records } = await relay.ask("ended", null);
+  let opened = 0;
+  let closed = 0;
+  for (const route of counters.routes.values()) {
+    opened += route.opened;
+    for (const count of Object.values(route.closed)) closed += count;
   }
-  const total: Told = {
-    accepted: undecided + visits,
-    undecided: 0,
-    closed: [{ client_gone: undecided }, { backend_closed: visits }],
-  };
-  await expect.poll(told).toEqual(total);
-  child.disconnect();
-  await once(child, "exit");
+  const { accepted, undecided } = counters;
+  return { accepted, opened, closed, active: opened - closed, undecided, records };
+}
+
+async function reasons({ relay }: Edge): Promise<Told["ended"]["reasons"]> {
+  return (await relay.ask("ended", null)).reasons;
+}
+
+/** Clients that have sent a hello, more of them than there are descriptors, and what each has met so far. */
+async function crowd(edge: Edge): Promise<{ clients: Peer[]; met: Record<Met, number> }> {
+  const clients: Peer[] = [];
+  const counts: Record<Met, number> = { served: 0, refused: 0, ended: 0 };
+  for (let i = 0; i < DESCRIPTORS; i++) {
+    const client = await hello(edge);
+    clients.push(client);
+    void met(client).then((one) => counts[one]++);
+    if (i % 16 === 0) expect((await sums(edge)).active).toBeLessThan(DESCRIPTORS);
+  }
+  return { clients, met: counts };
+}
+
+test.each([1, 4])(
+  "goes on while clients hold all its descriptors, and serves again when they leave: %i worker(s)",
+  async (workers) => {
+    await using edge = await startEdge(workers);
+    const established = await hello(edge);
+    expect(await met(established)).toBe("served");
+    let left = 0;
+    for (let round = 0; round < 3; round++) {
+      const { clients, met: counts } = await crowd(edge);
+      // A forwarded connection takes two, and the process a few.
+      await expect.poll(() => counts.served).toBeGreaterThan(DESCRIPTORS / 3);
+      expect(counts.served).toBeLessThan(DESCRIPTORS / 2);
+      await expect.poll(() => counts.refused + counts.ended).toBeGreaterThan(0);
+      await echoes(established);
+      for (const client of clients) client.reset();
+      await expect.poll(async () => (await sums(edge)).active).toBe(1);
+      await echoes(established);
+      // Nobody was lost: each has the record of its one end. Who still waited was served as others left.
+      const { accepted, closed, undecided, records } = await sums(edge);
+      expect({ undecided, records, closed }).toEqual({ undecided: 0, records: accepted - 1, closed: accepted - 1 });
+      left += counts.served;
+      expect((await reasons(edge)).client_reset).toBe(left);
+    }
+    const again = await hello(edge);
+    expect(await met(again)).toBe("served");
+  },
+);
+
+test("refuses whom it has no descriptor to dial for as overloaded, and blames no backend", async () => {
+  await using edge = await startEdge(1);
+  const established = await Promise.all(Array.from({ length: 60 }, () => hello(edge)));
+  for (const client of established) expect(await met(client)).toBe("served");
+  const waiting = await Promise.all(Array.from({ length: 80 }, () => connectRaw(edge.relay.listener)));
+  await expect.poll(async () => (await sums(edge)).undecided).toBe(waiting.length);
+  for (const client of waiting) client.send(helloFor(name));
+  const outcomes = await Promise.all(waiting.map(met));
+  const refused = outcomes.filter((one) => one === "refused").length;
+  const served = outcomes.filter((one) => one === "served").length;
+  expect(refused).toBeGreaterThan(0);
+  expect(served + refused).toBe(waiting.length);
+  for (const client of waiting) client.end();
+  await expect.poll(() => reasons(edge)).toEqual({ overloaded: refused, client_closed: served });
+  const backend = [...(await edge.relay.ask("counters", null)).routes.values()].flatMap((route) => [
+    ...route.backends.values(),
+  ]);
+  expect(backend).toMatchObject([{ attempts: 60 + served, failures: 0, opened: 60 + served, closed: served }]);
+  await Promise.all(established.map(echoes));
+});
+
+test("leaves no more than its budget to clients who say nothing, and serves those who speak", async () => {
+  await using edge = await startEdge(2);
+  const silent: Peer[] = [];
+  for (let i = 0; i < 3 * DESCRIPTORS; i++) {
+    silent.push(await connectRaw(edge.relay.listener));
+    if (i % 32 !== 0) continue;
+    const client = await hello(edge);
+    expect(await met(client)).toBe("served");
+    client.end();
+  }
+  const visits = silent.length / 32;
+  // The worker that holds whoever has to go may be another one, and hears of it a moment later.
+  await expect.poll(async () => (await sums(edge)).undecided).toBeLessThan(DESCRIPTORS / 2 - 16);
+  const { undecided, accepted } = await sums(edge);
+  expect(undecided).toBeGreaterThan(DESCRIPTORS / 4);
+  // Each of them was accepted; those who had to make room were told so.
+  expect(accepted).toBe(silent.length + visits);
+  await expect.poll(() => reasons(edge)).toEqual({ overloaded: silent.length - undecided, client_closed: visits });
+  for (const client of silent) client.reset();
+  await expect.poll(async () => (await sums(edge)).undecided).toBe(0);
+  await expect.poll(() => reasons(edge)).toMatchObject({ client_gone: undecided });
+  expect(await met(await hello(edge))).toBe("served");
 });

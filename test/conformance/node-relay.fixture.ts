@@ -1,31 +1,52 @@
-// A relay as a process of its own, for what can only be tried on a whole process. Serves app.example.test from the backend port
-// given; says over IPC where it listens, and its counters whenever it is asked.
+// The agent's engine as a process of its own, for what can only be tried on a whole process: its memory, its descriptors.
+// Started with the number of workers; says over IPC where it listens, and then does what it is asked.
 import { createRelay } from "@helloway/edge/relay/create-relay";
-import { routeObject, settingsObject } from "../harness/table-objects.ts";
+import type { TableUpdate } from "@helloway/edge/relay/relay";
+import type { Ask, Asked, Told } from "./node-relay-process.ts";
+import { usedMemory } from "./used-memory.ts";
 
+const workers = Number(process.argv[2]);
+const ended: Told["ended"] = { records: 0, reasons: {} };
+let errors = 0;
 const silent = (): void => undefined;
+
 const relay = await createRelay({
   listen: [{ address: "127.0.0.1", port: 0 }],
-  workers: Number(process.argv[3] ?? 1),
+  workers,
   proxyTrusted: [],
   geoDatabase: null,
   ownSockets: [],
   edgeName: "edge",
   bootId: "boot",
   dnsServers: null,
-  log: { debug: silent, info: silent, warn: silent, error: silent },
+  log: {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: () => errors++,
+    isLevelEnabled: (level) => level !== "debug",
+  },
+  onClose: ({ reason }) => {
+    ended.records++;
+    ended.reasons[reason] = (ended.reasons[reason] ?? 0) + 1;
+  },
 });
-const backends = [{ host: "127.0.0.1", port: Number(process.argv[2]) }];
-const route = routeObject("app", { hostnames: ["app.example.test"], backends });
-await relay.apply({ snapshot: true, objects: [settingsObject(), route], removals: [] });
 await relay.listen();
 
-async function answer(): Promise<void> {
-  const { accepted, undecided, routes } = await relay.counters();
-  const closed = [...routes.values()].map((each) => each.closed);
-  process.send?.({ accepted, undecided, closed });
-}
+const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
+  apply: async (update: TableUpdate) => (await relay.apply(update)).refused.map(({ code }) => code),
+  counters: () => relay.counters(),
+  ended: async () => ended,
+  errors: async () => errors,
+  usedMemory: () => usedMemory(workers),
+};
 
-process.on("message", () => void answer());
+process.on("message", ({ id, name, ask }: Ask) => {
+  const call = calls[name] as (ask: unknown) => Promise<unknown>;
+  call(ask).then(
+    (told) => process.send?.({ id, told }),
+    (error: unknown) => process.send?.({ id, error: error instanceof Error ? error.stack : String(error) }),
+  );
+});
 process.on("disconnect", () => process.exit());
 process.send?.(relay.listeners[0]);

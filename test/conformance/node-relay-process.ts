@@ -1,0 +1,91 @@
+// The engine in a process of its own (node-relay.fixture.ts), as a test sees it.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { CloseReason } from "@helloway/routing/close-reason";
+import type { Counters, ListenerAddress, TableUpdate } from "@helloway/edge/relay/relay";
+import type { UsedMemory } from "./used-memory.ts";
+
+/** What it can be asked for, by name: what is said, and what is told. */
+export interface Asked {
+  apply: TableUpdate;
+  counters: null;
+  ended: null;
+  errors: null;
+  usedMemory: null;
+}
+
+export interface Told {
+  /** Codes of what was refused. */
+  apply: string[];
+  counters: Counters;
+  /** The records of connections, counted. */
+  ended: { records: number; reasons: Partial<Record<CloseReason, number>> };
+  /** How many errors it logged. */
+  errors: number;
+  usedMemory: UsedMemory;
+}
+
+export interface Ask {
+  id: number;
+  name: keyof Asked;
+  ask: unknown;
+}
+
+type Answer = { id: number } & ({ told: unknown } | { error: string });
+
+export interface RelayProcess extends AsyncDisposable {
+  readonly listener: ListenerAddress;
+  ask<N extends keyof Asked>(name: N, ask: Asked[N]): Promise<Told[N]>;
+}
+
+export interface RelayProcessOptions {
+  workers: number;
+  /** The system's limit of open files; absent: as it is. */
+  descriptors?: number;
+}
+
+const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+/** Listens on 127.0.0.1, with no table yet. */
+export async function startRelayProcess({ workers, descriptors }: RelayProcessOptions): Promise<RelayProcess> {
+  const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors};`;
+  const program = [
+    process.execPath,
+    "--expose-gc",
+    "--import",
+    path("./used-memory.ts"),
+    path("./node-relay.fixture.ts"),
+  ];
+  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...program, String(workers)], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    serialization: "advanced",
+  });
+  const exited = once(child, "exit");
+  const ended = exited.then(([code, signal]) => {
+    throw new Error(`the process of the engine ended: ${code ?? signal}`);
+  });
+  ended.catch(() => undefined);
+  const [listener] = (await Promise.race([once(child, "message"), ended])) as [ListenerAddress];
+  const waiting = new Map<number, (answer: Answer) => void>();
+  child.on("message", (answer: Answer) => {
+    waiting.get(answer.id)?.(answer);
+    waiting.delete(answer.id);
+  });
+  let asked = 0;
+  return {
+    listener,
+    async ask<N extends keyof Asked>(name: N, ask: Asked[N]): Promise<Told[N]> {
+      const id = ++asked;
+      const answered = new Promise<Answer>((resolve) => waiting.set(id, resolve));
+      child.send({ id, name, ask } satisfies Ask);
+      const answer = await Promise.race([answered, ended]);
+      if ("error" in answer) throw new Error(answer.error);
+      return answer.told as Told[N];
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
