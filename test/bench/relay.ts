@@ -2,11 +2,13 @@
 // is measured in rounds, one peer after the other, and what counts is the ratio to nginx of the same round.
 import type { Bench, Benchmark, Figure } from "./benchmark.ts";
 import { measureConnections } from "./relay/cpu-per-connection.ts";
+import { measureLatency } from "./relay/latency.ts";
 import { measureThroughput } from "./relay/throughput.ts";
 
 const measures: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   "cpu-per-connection": measureConnections,
   throughput: measureThroughput,
+  latency: measureLatency,
 };
 
 export const relayBenchmark: Benchmark = {

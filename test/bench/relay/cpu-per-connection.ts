@@ -8,27 +8,28 @@ import { startPeers } from "./peers.ts";
 import { cpuMicroseconds } from "./process-tree.ts";
 import type { Proxy, ProxyJob } from "./proxy.ts";
 import { inRounds, peerFigures } from "./rounds.ts";
+import { urlOf, warmUp } from "./warm-up.ts";
 import { wrk, wrkScript } from "./wrk.ts";
 
-const ROUNDS = 5;
+const ROUNDS = 7;
+/** Through each peer before the first round. */
+const WARM_UP = 40_000;
 const SECONDS = 2;
 const CONNECTIONS = 64;
 const NAME = "return.bench.test";
 
 export async function measureConnections(bench: Bench): Promise<Figure[]> {
   await using lab = new Lab();
-  const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-  const backends = new Map([[NAME, await startReturnBackend(lab, answer)]]);
+  const backends = new Map([[NAME, await startReturnBackend(lab)]]);
   const job: ProxyJob = { backends, place: "proxy", helloSeconds: 5, limits: false };
   const peers = await startPeers(bench, lab, job);
   const script = wrkScript(helloFor(NAME));
-  const load = (peer: Proxy, seconds: number) =>
-    wrk(lab, `http://127.0.0.1:${peer.port(NAME)}`, { connections: CONNECTIONS, seconds, place: "load", script });
-  // The code must be compiled, and every socket buffer that the kernel keeps be there.
-  for (const peer of peers) await load(peer, SECONDS);
+  const load = (peer: Proxy) =>
+    wrk(lab, urlOf(peer, NAME), { connections: CONNECTIONS, seconds: SECONDS, place: "load", script });
+  await warmUp(lab, peers, NAME, WARM_UP);
   const measured = await inRounds(ROUNDS, peers, async (peer) => {
     const before = cpuMicroseconds(peer.pid ?? -1);
-    const { requests, seconds } = await load(peer, SECONDS);
+    const { requests, seconds } = await load(peer);
     const cpu = cpuMicroseconds(peer.pid ?? -1) - before;
     const run = { perSecond: requests / seconds, cpu: cpu / requests, busy: cpu / seconds / 1e6 };
     bench.tell(
