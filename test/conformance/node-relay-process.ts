@@ -12,6 +12,7 @@ export interface Asked {
   counters: null;
   ended: null;
   errors: null;
+  resident: null;
   usedMemory: null;
 }
 
@@ -23,6 +24,8 @@ export interface Told {
   ended: { records: number; reasons: Partial<Record<CloseReason, number>> };
   /** How many errors it logged. */
   errors: number;
+  /** Of the process, as it is. Bytes. */
+  resident: number;
   usedMemory: UsedMemory;
 }
 

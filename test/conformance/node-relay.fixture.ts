@@ -38,6 +38,7 @@ const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
   counters: () => relay.counters(),
   ended: async () => ended,
   errors: async () => errors,
+  resident: async () => process.memoryUsage.rss(),
   usedMemory: () => usedMemory(workers),
 };
 

@@ -9,6 +9,8 @@ const SEGMENT_BYTES_MAX = 400_000;
 /** Every now and then a segment of a few bytes. */
 const TINY_SHARE = 0.05;
 const TINY_BYTES_MAX = 20;
+/** Between two reads of a slow reader. */
+const SLOW_MS = 10;
 
 /** Sends this many bytes in segments of random sizes, as fast as the socket takes them. Their SHA-256. */
 export async function sendHashed(socket: Socket, bytes: number): Promise<string> {
@@ -25,8 +27,11 @@ export async function sendHashed(socket: Socket, bytes: number): Promise<string>
   return hash.digest("hex");
 }
 
-/** Reads this many bytes and no more. Their SHA-256. Rejects when the stream ends before. */
-export async function receiveHashed(socket: Socket, bytes: number): Promise<string> {
+/**
+ * Reads this many bytes and no more. Their SHA-256. Rejects when the stream ends before.
+ * @param slowBytes the first of them are read slowly.
+ */
+export async function receiveHashed(socket: Socket, bytes: number, { slowBytes = 0 } = {}): Promise<string> {
   const hash = createHash("sha256");
   let left = bytes;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -36,8 +41,14 @@ export async function receiveHashed(socket: Socket, bytes: number): Promise<stri
   socket.on("data", (chunk: Buffer) => {
     hash.update(chunk);
     left -= chunk.length;
+    if (bytes - left < slowBytes) {
+      socket.pause();
+      setTimeout(() => socket.resume(), SLOW_MS);
+    }
     if (left < 0) reject(new Error(`${-left} bytes too many`));
     else if (left === 0) resolve(hash.digest("hex"));
   });
+  // Whoever was paused would not read for a listener's sake.
+  socket.resume();
   return await promise;
 }
