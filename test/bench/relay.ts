@@ -2,13 +2,19 @@
 // is measured in rounds, one peer after the other, and what counts is the ratio to nginx of the same round.
 import type { Bench, Benchmark, Figure } from "./benchmark.ts";
 import { measureConnections } from "./relay/cpu-per-connection.ts";
+import { measureHttps } from "./relay/https-overhead.ts";
 import { measureLatency } from "./relay/latency.ts";
+import { measureMemory } from "./relay/memory.ts";
+import { measureHandshakes } from "./relay/tls-handshakes.ts";
 import { measureThroughput } from "./relay/throughput.ts";
 
 const measures: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   "cpu-per-connection": measureConnections,
   throughput: measureThroughput,
   latency: measureLatency,
+  "https-overhead": measureHttps,
+  "tls-handshakes": measureHandshakes,
+  memory: measureMemory,
 };
 
 export const relayBenchmark: Benchmark = {
