@@ -26,6 +26,8 @@ export default defineConfig({
       project("conformance", ["test/conformance/**/*.test.ts"], [database], {
         testTimeout: 120_000,
         hookTimeout: 60_000,
+        // Workers of engines load compiled code, as in the agent.
+        env: { NODE_COMPILE_CACHE: "node_modules/.cache/helloway" },
       }),
       project("e2e", ["test/e2e/**/*.test.ts"], [database], {
         globalSetup: ["test/harness/global-setup.ts"],

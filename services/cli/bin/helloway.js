@@ -3,7 +3,8 @@
 "use strict";
 require("../../../tools/require-node.cjs");
 // Compiled code is kept beside the dependencies rather than in Node's default place below /tmp, which others can write to.
-require("node:module").enableCompileCache(
-  require("node:path").join(__dirname, "../../../node_modules/.cache/helloway"),
-);
+var cache = require("node:path").join(__dirname, "../../../node_modules/.cache/helloway");
+require("node:module").enableCompileCache(cache);
+// For worker threads, which ask the environment alone.
+process.env.NODE_COMPILE_CACHE = cache;
 import("../src/main.ts");

@@ -220,7 +220,7 @@ class NodeRelay implements Relay {
     this.#bound = [];
     this.#isClosed = true;
     await this.#everyone((thread) => thread.call("close", null));
-    await Promise.all(this.#seats.map(({ thread }) => thread.terminate()));
+    await Promise.all(this.#seats.map(({ thread }) => thread.end()));
   }
 
   /** null: it was lost meanwhile. */

@@ -216,9 +216,12 @@ export class Copy implements SocketOwner {
   cut(reason: ForwardedReason): boolean {
     if (this.#over || this.#cut !== null) return false;
     this.#cut = reason;
-    for (const { socket, ended } of [this.#client, this.#upstream]) {
-      socket.end();
-      if (!ended) socket.resume();
+    for (const side of [this.#client, this.#upstream]) {
+      side.socket.end();
+      if (side.held) clearTimeout(side.held);
+      side.held = null;
+      // Whose bytes are still being written is read on when they are out: the next read would change them.
+      this.#readOn(side);
     }
     this.#setTimer(CUT_FLUSH_MS);
     this.#endIfDone();

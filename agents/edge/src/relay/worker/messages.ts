@@ -67,7 +67,9 @@ export type CallName = keyof WorkerCalls;
 export type ToWorker =
   | { kind: "call"; id: number; name: CallName; ask: unknown }
   /** Another worker took a newcomer in: the oldest of this source is to go, if it is still one too many. */
-  | { kind: "evict"; source: number };
+  | { kind: "evict"; source: number }
+  /** It is closed and may end. */
+  | { kind: "end" };
 
 export type FromWorker =
   | { kind: "answer"; id: number; answer: unknown }

@@ -1,10 +1,11 @@
 import { Worker } from "node:worker_threads";
 import type { CallName, FromWorker, ToWorker, WorkerCalls, WorkerFailure, WorkerStart } from "./messages.ts";
 
-/** The worker ended before it had answered. */
+/** The worker ended before it had answered. `cause`: what ended it, when it was an error. */
 export class WorkerLostError extends Error {
-  constructor() {
-    super("a worker of the relay ended");
+  constructor(cause: unknown) {
+    const why = cause instanceof Error ? `: ${cause.message}` : "";
+    super(`a worker of the relay ended${why}`, cause === null ? {} : { cause });
     this.name = "WorkerLostError";
   }
 }
@@ -15,6 +16,8 @@ export interface ThreadHandlers {
   /** Once. Everything it said has been heard. @param error what ended it, when it was an error. */
   onEnd(error: unknown): void;
 }
+
+const END_MS = 1_000;
 
 interface Pending {
   resolve(answer: unknown): void;
@@ -28,6 +31,7 @@ export class WorkerThread {
   #nextId = 1;
   #ended = false;
   #error: unknown = null;
+  readonly #exited: Promise<void>;
 
   constructor(start: WorkerStart, handlers: ThreadHandlers) {
     this.#thread = new Worker(new URL("./worker.ts", import.meta.url), {
@@ -42,9 +46,12 @@ export class WorkerThread {
     this.#thread.on("error", (error) => {
       this.#error = error;
     });
+    const { promise, resolve: exited } = Promise.withResolvers<void>();
+    this.#exited = promise;
     this.#thread.on("exit", () => {
       this.#ended = true;
-      for (const { reject } of this.#pending.values()) reject(new WorkerLostError());
+      exited();
+      for (const { reject } of this.#pending.values()) reject(new WorkerLostError(this.#error));
       this.#pending.clear();
       handlers.onEnd(this.#error);
     });
@@ -52,7 +59,7 @@ export class WorkerThread {
 
   /** Rejects with WorkerLostError when it ends first. */
   async call<N extends CallName>(name: N, ask: WorkerCalls[N]["ask"]): Promise<WorkerCalls[N]["answer"]> {
-    if (this.#ended) throw new WorkerLostError();
+    if (this.#ended) throw new WorkerLostError(this.#error);
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
@@ -62,6 +69,14 @@ export class WorkerThread {
 
   tell(message: ToWorker): void {
     this.#thread.postMessage(message);
+  }
+
+  /** Lets it end by itself when it is done with what was asked, or ends it after a while. */
+  async end(): Promise<void> {
+    const overdue = setTimeout(() => void this.terminate(), END_MS);
+    this.tell({ kind: "end" });
+    await this.#exited;
+    clearTimeout(overdue);
   }
 
   /** Ends it now, whatever it does. */

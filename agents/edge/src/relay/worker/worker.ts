@@ -63,7 +63,8 @@ async function answer(id: number, name: CallName, ask: unknown): Promise<void> {
 }
 
 port.on("message", (message: ToWorker) => {
-  if (message.kind === "evict") engine.evictOldest(message.source);
+  if (message.kind === "end") port.close();
+  else if (message.kind === "evict") engine.evictOldest(message.source);
   else void answer(message.id, message.name, message.ask);
 });
 
