@@ -1,6 +1,7 @@
 // The relay as a process of its own, so that what it uses is known apart from who measures. Started with a RelayJob in JSON; says
 // over IPC where it listens.
 import { createRelay } from "@helloway/edge/relay/create-relay";
+import { LimitMode } from "@helloway/proto/table";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { answerAll } from "./ask.ts";
 
@@ -26,9 +27,8 @@ const relay = await createRelay({
   log: { debug: silent, info: silent, warn: say, error: say },
 });
 // They count and admit everything.
-const limits = job.limits
-  ? { limits: { connections: 1e6, connectionsPerSource: 1e6, newPerSecond: 1e6, newPerSecondPerSource: 1e6 } }
-  : {};
+const admitting = { connections: 1e6, connectionsPerSource: 1e6, newPerSecond: 1e6, newPerSecondPerSource: 1e6 };
+const limits = job.limits ? { limits: { ...admitting, mode: LimitMode.ENFORCE } } : {};
 const routes = job.backends.map(([name, port]) =>
   routeObject(name, { hostnames: [name], backends: [{ host: "127.0.0.1", port }], ...limits }),
 );

@@ -174,6 +174,33 @@ export function defineEnding(makeRelay: MakeRelay): void {
       await engine.closes(name, { cut: 1 });
     });
 
+    test("delivers nothing but what the backend has said when it cuts what a client is slow to take", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const { client, upstream } = await forwarded(engine, backend);
+      const said = Buffer.alloc(32 * 1024 * 1024);
+      for (let at = 0; at < said.length; at += 4) said.writeUInt32BE(at, at);
+      client.socket.pause();
+      upstream.send(said);
+      let taken = -1;
+      const isStuck = async (): Promise<boolean> => {
+        const before = taken;
+        taken = (await engine.route(name))!.txBytes;
+        return taken > 0 && taken === before;
+      };
+      await expect.poll(isStuck, { interval: 100 }).toBe(true);
+      await engine.relay.cut({});
+      client.socket.resume();
+      await client.over();
+      const received = client.received();
+      expect(received.length).toBeGreaterThanOrEqual(taken);
+      expect(received.equals(said.subarray(0, received.length))).toBe(true);
+      client.end();
+      upstream.end();
+      await engine.closes(name, { cut: 1 });
+    });
+
     test("refuses new connections while it drains, lets the others go on, and serves again on the same socket after resume", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
