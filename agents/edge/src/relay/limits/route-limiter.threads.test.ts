@@ -1,3 +1,4 @@
+import { forgetEntries } from "../shared/forget-entries.ts";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
@@ -50,7 +51,7 @@ function createEdge(limits: Partial<Hammer["limits"]>) {
         Atomics.sub(open, WORKERS * SOURCES + source, lost);
         Atomics.sub(open, (WORKERS + 1) * SOURCES, lost);
       }
-      for (const memory of [shared.sources, shared.routes]) new SharedEntries(memory, MAIN_THREAD).forgetWorker(worker);
+      for (const memory of [shared.sources, shared.routes]) await forgetEntries(memory, worker);
     },
     tell: (command: "rest" | "leave"): Promise<number[]> =>
       Promise.all(
@@ -116,6 +117,19 @@ test("goes on where a dead worker held both of its locks", async () => {
     const locks = new Int32Array(memory.locks);
     for (let at = 0; at < locks.length; at += 16) locks[at] = 1;
   }
-  for (const memory of [sources, routes]) new SharedEntries(memory, MAIN_THREAD).forgetWorker(0);
+  for (const memory of [sources, routes]) await forgetEntries(memory, 0);
   expect(admit(1)).toBe(null);
+});
+
+test("takes back what two workers held that died at one moment, each in the way of the other", async () => {
+  const { routes, sources } = createEdge({}).shared;
+  for (const memory of [routes, sources]) {
+    const locks = new Int32Array(memory.locks);
+    for (let bucket = 0; bucket < 8; bucket++) locks[bucket * 16] = 1 + (bucket % 2);
+  }
+  const forget = async (worker: number): Promise<void> => {
+    for (const memory of [sources, routes]) await forgetEntries(memory, worker);
+  };
+  await Promise.all([forget(0), forget(1)]);
+  for (const { locks } of [routes, sources]) expect(new Set(new Int32Array(locks))).toEqual(new Set([0]));
 });

@@ -151,17 +151,19 @@ export class SharedEntries {
 
   /**
    * Takes back what a worker whose thread has ended held and counted; others may be waiting for its locks. The main thread's alone,
-   * before the number is used anew; of nested tables the innermost first, because who waits in that one holds locks of the others.
+   * by forgetEntries(). The bucket that somebody else holds, to go on from a little later; null: everything is taken back.
    */
-  forgetWorker(worker: number): void {
-    for (const [bucket, lock] of this.#locks.entries()) {
-      if (!lock.takeFrom(worker)) lock.acquire();
+  forgetWorker(worker: number, from = 0): number | null {
+    for (let bucket = from; bucket < this.#locks.length; bucket++) {
+      const lock = this.#locks[bucket]!;
+      if (!lock.takeFrom(worker) && !lock.tryAcquire()) return bucket;
       for (let index = bucket * BUCKET_ENTRIES; index < (bucket + 1) * BUCKET_ENTRIES; index++) {
         if (this.#high[index] === 0) break;
         this.#forgetAt(index, worker);
       }
       lock.release();
     }
+    return null;
   }
 
   #forgetAt(index: number, worker: number): void {

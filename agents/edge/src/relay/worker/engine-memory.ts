@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { createUpstreams, forgetUpstreams } from "../backend/upstream-sockets.ts";
 import { type BudgetLimits, defaultBudgetLimits } from "../shared/budget-limits.ts";
+import { forgetEntries } from "../shared/forget-entries.ts";
 import { forgetUndecided } from "../shared/forget-undecided.ts";
 import { createHashKey } from "../shared/keyed-hash.ts";
-import { createSharedEntries, SharedEntries } from "../shared/shared-entries.ts";
+import { createSharedEntries } from "../shared/shared-entries.ts";
 import { createUndecidedBudget } from "../shared/undecided-budget.ts";
 import type { EngineMemory } from "./messages.ts";
-import { MAIN_THREAD } from "../shared/worker-lock.ts";
 
 /** What the process itself needs: files, the control plane's streams, and each worker's loop. */
 const DESCRIPTORS_OF_PROCESS = 32;
@@ -27,7 +27,7 @@ export function createEngineMemory(workers: number): EngineMemory {
 /** Nothing that a dead worker had counted, held or locked is left. */
 export async function forgetWorker(memory: EngineMemory, worker: number): Promise<void> {
   // Who waits for a lock of the sources holds one of the routes.
-  for (const entries of [memory.sources, memory.routes]) new SharedEntries(entries, MAIN_THREAD).forgetWorker(worker);
+  for (const entries of [memory.sources, memory.routes]) await forgetEntries(entries, worker);
   forgetUpstreams(memory.upstreams, worker);
   await forgetUndecided(memory.budget, worker);
 }
