@@ -1,9 +1,10 @@
 // The engine in a process of its own (node-relay.fixture.ts), as a test sees it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { CloseReason } from "@helloway/routing/close-reason";
-import type { Counters, ListenerAddress, TableUpdate } from "@helloway/edge/relay/relay";
+import type { Counters, DrainOptions, ListenerAddress, TableUpdate } from "@helloway/edge/relay/relay";
 import type { UsedMemory } from "./used-memory.ts";
 
 /** What it can be asked for, by name: what is said, and what is told. */
@@ -11,7 +12,12 @@ export interface Asked {
   apply: TableUpdate;
   counters: null;
   ended: null;
-  errors: null;
+  logged: null;
+  drain: DrainOptions;
+  close: null;
+  failed: null;
+  /** Ends the thread that was started as this one, from 0; replacements count on. */
+  kill: number;
   resident: null;
   usedMemory: null;
 }
@@ -22,8 +28,13 @@ export interface Told {
   counters: Counters;
   /** The records of connections, counted. */
   ended: { records: number; reasons: Partial<Record<CloseReason, number>> };
-  /** How many errors it logged. */
-  errors: number;
+  /** Above debug. */
+  logged: { level: string; message: string }[];
+  drain: void;
+  close: void;
+  /** Why it cannot go on; null: it can. */
+  failed: string | null;
+  kill: void;
   /** Of the process, as it is. Bytes. */
   resident: number;
   usedMemory: UsedMemory;
@@ -46,12 +57,21 @@ export interface RelayProcessOptions {
   workers: number;
   /** The system's limit of open files; absent: as it is. */
   descriptors?: number;
+  /** Listening sockets of this process that it accepts from, one for each worker; absent: it listens by itself. */
+  passed?: readonly Server[];
 }
 
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
+/** The first that is passed: after stdin, stdout, stderr and IPC. */
+const PASSED_FIRST = 4;
+
 /** Listens on 127.0.0.1, with no table yet. */
-export async function startRelayProcess({ workers, descriptors }: RelayProcessOptions): Promise<RelayProcess> {
+export async function startRelayProcess({
+  workers,
+  descriptors,
+  passed = [],
+}: RelayProcessOptions): Promise<RelayProcess> {
   const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors};`;
   const program = [
     process.execPath,
@@ -60,8 +80,9 @@ export async function startRelayProcess({ workers, descriptors }: RelayProcessOp
     path("./used-memory.ts"),
     path("./node-relay.fixture.ts"),
   ];
-  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...program, String(workers)], {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  const args = [workers, ...passed.map((_, i) => PASSED_FIRST + i)].map(String);
+  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...program, ...args], {
+    stdio: ["ignore", "ignore", "inherit", "ipc", ...passed.map(descriptorOf)],
     serialization: "advanced",
   });
   const exited = once(child, "exit");
@@ -91,4 +112,8 @@ export async function startRelayProcess({ workers, descriptors }: RelayProcessOp
       await exited;
     },
   };
+}
+
+function descriptorOf(server: Server): number {
+  return (server as Server & { _handle: { fd: number } })._handle.fd;
 }

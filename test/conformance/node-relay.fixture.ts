@@ -1,17 +1,25 @@
-// The agent's engine as a process of its own, for what can only be tried on a whole process: its memory, its descriptors.
-// Started with the number of workers; says over IPC where it listens, and then does what it is asked.
+// The agent's engine as a process of its own, for what can only be tried on a whole process: its memory, its descriptors, its
+// threads. Started with the number of workers, and the descriptors of listening sockets if it is passed any; says over IPC where it
+// listens, and then does what it is asked.
+import type { Worker } from "node:worker_threads";
 import { createRelay } from "@helloway/edge/relay/create-relay";
-import type { TableUpdate } from "@helloway/edge/relay/relay";
+import type { DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
 import type { Ask, Asked, Told } from "./node-relay-process.ts";
 import { usedMemory } from "./used-memory.ts";
 
-const workers = Number(process.argv[2]);
+const [workers = 1, ...descriptors] = process.argv.slice(2).map(Number);
+const threads: Worker[] = [];
+process.on("worker", (thread) => threads.push(thread));
 const ended: Told["ended"] = { records: 0, reasons: {} };
-let errors = 0;
-const silent = (): void => undefined;
+const logged: Told["logged"] = [];
+const log =
+  (level: string) =>
+  (_fields: object, message = ""): void => {
+    logged.push({ level, message });
+  };
 
 const relay = await createRelay({
-  listen: [{ address: "127.0.0.1", port: 0 }],
+  listen: [descriptors.length > 0 ? { name: "passed", descriptors } : { address: "127.0.0.1", port: 0 }],
   workers,
   proxyTrusted: [],
   geoDatabase: null,
@@ -20,10 +28,10 @@ const relay = await createRelay({
   bootId: "boot",
   dnsServers: null,
   log: {
-    debug: silent,
-    info: silent,
-    warn: silent,
-    error: () => errors++,
+    debug: log("debug"),
+    info: log("info"),
+    warn: log("warn"),
+    error: log("error"),
     isLevelEnabled: (level) => level !== "debug",
   },
   onClose: ({ reason }) => {
@@ -32,12 +40,20 @@ const relay = await createRelay({
   },
 });
 await relay.listen();
+let failure: string | null = null;
+relay.failed.catch((error: Error) => {
+  failure = error.message;
+});
 
 const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
   apply: async (update: TableUpdate) => (await relay.apply(update)).refused.map(({ code }) => code),
   counters: () => relay.counters(),
   ended: async () => ended,
-  errors: async () => errors,
+  logged: async () => logged,
+  drain: (options: DrainOptions) => relay.drain(options),
+  close: () => relay.close(),
+  failed: async () => failure,
+  kill: async (nth) => void (await threads[nth]?.terminate()),
   resident: async () => process.memoryUsage.rss(),
   usedMemory: () => usedMemory(workers),
 };
