@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { CloseReason } from "@helloway/routing/close-reason";
 import type { Peer } from "../../harness/peer.ts";
+import { proxyLine, proxyV2 } from "../../harness/proxy-header.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
@@ -125,6 +126,33 @@ const stages: [string, (pair: Pair) => Promise<void> | void, CloseReason][] = [
     },
     "backend_closed",
   ],
+  [
+    "the client, after its own FIN, while it does not take what it is sent",
+    async ({ client, upstream }) => {
+      await halfClosed(client, upstream);
+      await fill(upstream, client);
+      client.reset();
+    },
+    "client_closed",
+  ],
+  [
+    "the client, while what the backend said before its FIN is not taken",
+    async ({ client, upstream }) => {
+      await fill(upstream, client);
+      upstream.end();
+      client.reset();
+    },
+    "client_reset",
+  ],
+  [
+    "the backend, while what the client said before its FIN is not taken",
+    async ({ client, upstream }) => {
+      await fill(client, upstream);
+      client.end();
+      upstream.reset();
+    },
+    "backend_reset",
+  ],
 ];
 
 export function defineResets(makeRelay: MakeRelay): void {
@@ -163,6 +191,76 @@ export function defineResets(makeRelay: MakeRelay): void {
       refused.reset();
       await engine.closes("-", { client_gone: 3, no_route: 1 });
       expect(backend.count).toBe(0);
+    });
+
+    test("within a PROXY header", async () => {
+      const listen = [{ address: "127.0.0.1", port: 0, proxy: true }];
+      const engine = await start({ listen, proxyTrusted: ["127.0.0.0/8"] });
+      await engine.serve();
+      const ends = { source: "192.0.2.1", sourcePort: 1_024, destination: "192.0.2.2", destinationPort: 443 };
+      const headers = [Buffer.from(proxyLine(ends)), proxyV2(ends)];
+      for (const bytes of headers.flatMap((header) => [header.subarray(0, 13), header])) {
+        const client = await engine.connect();
+        client.send(bytes);
+        await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(1);
+        client.reset();
+        await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(0);
+      }
+      await engine.closes("-", { client_gone: 4 });
+    });
+
+    test("of a backend as soon as it has accepted fails the attempt, or ends what was forwarded", async () => {
+      await using backend = await startTcpBackend({ onConnection: (peer) => peer.reset() });
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const count = 100;
+      const clients = await Promise.all(Array.from({ length: count }, () => engine.hello(name)));
+      let refused = 0;
+      for (const client of clients) {
+        // Refused with an alert when the reset was there before the connection was.
+        if ((await client.over()) === "fin") refused++;
+        client.end();
+      }
+      const closed = { connect_failed: refused, backend_reset: count - refused };
+      await expect.poll(async () => (await engine.route(name))?.closed).toEqual(withoutZeros(closed));
+      const [counters] = (await engine.route(name))!.backends.values();
+      const opened = count - refused;
+      expect(counters).toMatchObject({ attempts: count, failures: refused, opened, closed: opened });
+    });
+
+    test.each(["client", "upstream"] as const)(
+      "of the %s while a cut waits for its flush leaves it a cut",
+      async (side) => {
+        await using backend = await startTcpBackend();
+        const engine = await start();
+        await engine.serveOne(name, backend);
+        const pair = await forwarded(engine, backend);
+        await fill(pair.upstream, pair.client);
+        expect(await engine.relay.cut({})).toBe(1);
+        pair[side].reset();
+        await engine.closes(name, { cut: 1 });
+        for (const { socket } of [pair.client, pair.upstream]) socket.destroy();
+      },
+    );
+
+    test("while the edge drains ends what it would have ended otherwise, and the drain with the last", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const pairs = [await forwarded(engine, backend), await forwarded(engine, backend)] as const;
+      const waiting = await engine.connect();
+      await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(1);
+      const drained = engine.relay.drain({ timeoutMs: 600_000 });
+      const refused = await engine.hello(name);
+      expect(await refused.over()).toBe("fin");
+      refused.reset();
+      waiting.reset();
+      pairs[0].client.reset();
+      pairs[1].upstream.reset();
+      await drained;
+      await engine.closes(name, { client_reset: 1, backend_reset: 1 });
+      await engine.closes("-", { client_gone: 1, draining: 1 });
+      for (const { client, upstream } of pairs) for (const { socket } of [client, upstream]) socket.destroy();
     });
 
     test("while a backend is dialled", async () => {
@@ -211,4 +309,8 @@ export function defineResets(makeRelay: MakeRelay): void {
 
 async function accepted(engine: Engine): Promise<number> {
   return (await engine.relay.counters()).accepted;
+}
+
+function withoutZeros(counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }
