@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { X509Certificate } from "node:crypto";
+import { browse, chromiumPath } from "./chromium.ts";
 
 export interface TlsAnswer {
   /** SHA-256 of the certificate seen; null where the client cannot tell: it verified the name against the CA. */
@@ -21,7 +22,7 @@ const run = promisify(execFile);
 
 const request = (servername: string): string => `GET / HTTP/1.1\r\nHost: ${servername}\r\nConnection: close\r\n\r\n`;
 
-const nodeClient: TlsClient = {
+export const nodeClient: TlsClient = {
   name: "Node's tls",
   async get({ address, port, servername, ca }) {
     const socket = connect({ host: address, port, servername, ca });
@@ -43,8 +44,7 @@ const opensslClient: TlsClient = {
     const asked = run("openssl", [...args, "-verify_return_error", "-ign_eof"], { timeout: 20_000 });
     asked.child.stdin?.write(request(servername));
     const { stdout } = await asked;
-    const pem = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(stdout)?.[0] ?? "";
-    return { fingerprint: new X509Certificate(pem).fingerprint256, body: bodyOf(stdout) };
+    return { fingerprint: fingerprintIn(stdout), body: bodyOf(stdout) };
   },
 };
 
@@ -66,12 +66,55 @@ const curlClient: TlsClient = {
   },
 };
 
-const programs: [program: string, version: string[], client: TlsClient][] = [
-  ["openssl", ["version"], opensslClient],
-  ["curl", ["--version"], curlClient],
+const gnutlsClient: TlsClient = {
+  name: "gnutls-cli",
+  async get({ address, port, servername, caFile }) {
+    const names = ["--sni-hostname", servername, "--verify-hostname", servername];
+    const args = ["--x509cafile", caFile, ...names, "--print-cert", "--port", String(port), address];
+    const asked = run("gnutls-cli", args, { timeout: 20_000 });
+    asked.child.stdin?.write(request(servername));
+    const { stdout } = await asked;
+    return { fingerprint: fingerprintIn(stdout), body: bodyOf(stdout) };
+  },
+};
+
+const pythonScript = `
+import hashlib, socket, ssl, sys
+address, port, name, ca, request = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+with socket.create_connection((address, int(port))) as tcp, context.wrap_socket(tcp, server_hostname=name) as tls:
+    print(hashlib.sha256(tls.getpeercert(True)).hexdigest())
+    tls.sendall(request.encode())
+    while data := tls.recv(65536):
+        sys.stdout.write(data.decode())
+`;
+
+const pythonClient: TlsClient = {
+  name: "Python's ssl",
+  async get({ address, port, servername, caFile }) {
+    const args = ["-c", pythonScript, address, String(port), servername, caFile, request(servername)];
+    const { stdout } = await run("python3", args, { timeout: 20_000 });
+    const digest = stdout.slice(0, 64).toUpperCase();
+    return { fingerprint: digest.match(/../g)?.join(":") ?? "", body: bodyOf(stdout) };
+  },
+};
+
+const chromiumClient: TlsClient = {
+  name: "Chromium",
+  async get({ address, port, servername, ca }) {
+    return { fingerprint: null, body: await browse({ address, port, host: servername, cert: ca }) };
+  },
+};
+
+const programs: [program: string, isInstalled: boolean, client: TlsClient][] = [
+  ["openssl", runs("openssl", ["version"]), opensslClient],
+  ["curl", runs("curl", ["--version"]), curlClient],
+  ["gnutls-cli", runs("gnutls-cli", ["--version"]), gnutlsClient],
+  ["python3", runs("python3", ["-c", "import ssl"]), pythonClient],
+  ["chromium", chromiumPath !== null, chromiumClient],
 ];
 
-const found = programs.filter(([program, version]) => isInstalled(program, version));
+const found = programs.filter(([, isInstalled]) => isInstalled);
 
 export const tlsClients: readonly TlsClient[] = [nodeClient, ...found.map(([, , client]) => client)];
 
@@ -80,13 +123,19 @@ export const missingClients: readonly string[] = programs
   .filter((each) => !found.includes(each))
   .map(([program]) => program);
 
-function isInstalled(program: string, version: string[]): boolean {
+function runs(program: string, args: string[]): boolean {
   try {
-    execFileSync(program, version, { stdio: "ignore" });
+    execFileSync(program, args, { stdio: "ignore" });
     return true;
   } catch {
     return false;
   }
+}
+
+/** Of the first certificate in PEM. */
+function fingerprintIn(text: string): string {
+  const pem = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(text)?.[0] ?? "";
+  return new X509Certificate(pem).fingerprint256;
 }
 
 /** Behind the empty line and as long as Content-Length says. */

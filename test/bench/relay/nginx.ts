@@ -59,7 +59,7 @@ export async function startNginx(
     worker_processes ${workers};
     worker_rlimit_nofile ${2 * CONNECTIONS_MAX + 500};
     ${streamModule()}
-    events { worker_connections ${2 * CONNECTIONS_MAX}; }
+    events { worker_connections ${2 * CONNECTIONS_MAX + 100}; }
     ${config}`;
   const started = lab.start("nginx", ["-p", lab.directory, "-c", lab.file(`${name}.conf`, text)], place);
   await accepting(port, started);

@@ -23,9 +23,12 @@ export class Holding {
     return { connections: this.#sockets.length, lost: this.#lost };
   }
 
+  /** Answers with what was held until now, when all of it is closed. */
   async release(): Promise<Held> {
     const held = { connections: this.#sockets.length, lost: this.#lost };
+    const closed = this.#sockets.filter((socket) => !socket.closed).map((socket) => once(socket, "close"));
     for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(closed);
     this.#sockets = [];
     this.#lost = 0;
     return held;
@@ -36,13 +39,16 @@ export class Holding {
     const socket = connect({ host: "127.0.0.1", port: work.port, localAddress, noDelay: true });
     socket.on("error", () => undefined);
     socket.once("close", () => (this.#lost += 1));
-    if (work.hello === "half") {
-      await once(socket, "connect");
-      socket.write(hello.subarray(0, hello.length >> 1));
-    } else {
-      socket.write(hello);
-      await once(socket, "data");
-    }
+    const half = work.hello === "half";
+    socket.write(half ? hello.subarray(0, hello.length >> 1) : hello);
+    await Promise.race([once(socket, half ? "connect" : "data"), failedToOpen(socket)]);
     return socket;
   }
+}
+
+/** Rejects when it ends. */
+function failedToOpen(socket: Socket): Promise<never> {
+  return new Promise((_, reject) => {
+    socket.once("close", () => reject(new Error("a connection ended while it was opened")));
+  });
 }

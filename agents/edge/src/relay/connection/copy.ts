@@ -2,7 +2,7 @@
 // look at the clock.
 //
 // Invariants:
-// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (64 KiB).
+// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (128 KiB).
 // - A FIN is passed on as a FIN after everything before it; a reset as a reset, at once.
 // - It ends exactly once, with one reason: the side whose FIN or reset was seen first, or our own cut.
 // - Our own cut stops forwarding, flushes and half-closes both sides, and resets what is left after a second.

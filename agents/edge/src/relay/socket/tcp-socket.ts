@@ -4,7 +4,7 @@
 // - The owner's methods are called one at a time from the event loop, never from within a method of the socket that the owner
 //   called: what fails at once is a return value.
 // - After close() or reset() the owner hears nothing more.
-// - At most what one read brings (64 KiB) is pending when the owner stops reading the other side while `pending` holds.
+// - At most what one read brings (128 KiB) is pending when the owner stops reading the other side while `pending` holds.
 //
 // Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
 // of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
@@ -63,9 +63,9 @@ export class TcpSocket {
   /** Handed to write(), and how much of that was surely taken. */
   #handed = 0;
   #taken = 0;
-  /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
   /** Memory of its own that reads go to; null: the memory of all. */
   #own: Uint8Array | null = null;
+  /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
   #shutdown: "no" | "wanted" | "sent" | "done" = "no";
   #resetWanted = false;
   #closed = false;
@@ -258,12 +258,13 @@ export function connectTcp(
   return { handle, error };
 }
 
-/** What one read brings at most. */
-const OWN_BYTES = 65_536;
+/** What one read brings at most. 64 KiB cost a third more for each byte (docs/performance.md). */
+const OWN_BYTES = 131_072;
+const SHARED_BYTES = 65_536;
 /** A read that brings as much may have brought more. */
 const MUCH_BYTES = 16_384;
-const SPARES_MAX = 64;
-const memoryOfAll = Buffer.allocUnsafeSlow(OWN_BYTES);
+const SPARES_MAX = 16;
+const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);
 const spares: Uint8Array[] = [];
 
 /** The request of the next write: one that did not have to wait leaves nothing in it, so most writes share one. */
