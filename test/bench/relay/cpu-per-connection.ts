@@ -1,5 +1,6 @@
-// New connections, as many as go: connect, hello, an answer of 61 bytes, close. The generator and the backend together cost less
-// than any proxy, so that what is measured is the proxy.
+// New connections: connect, hello, an answer of 61 bytes, close. Once at an equal pace that every proxy can keep, which is the same
+// work for all; and once as many as go. In the latter a slow proxy has to wake a generator and a backend that have gone to sleep
+// meanwhile, which costs it, and a fast one finds them awake.
 import { type Bench, type Figure, median } from "../benchmark.ts";
 import { helloFor } from "./hello.ts";
 import { Lab } from "./lab.ts";
@@ -17,31 +18,37 @@ const WARM_UP = 40_000;
 const SECONDS = 2;
 const CONNECTIONS = 64;
 const NAME = "return.bench.test";
+/** Each of the 64 clients waits this long before its hello: together 10,000 to 12,000 connections a second. */
+const PACE_MS = 4;
+const BAR = "at most 2.0 x nginx";
 
 export async function measureConnections(bench: Bench): Promise<Figure[]> {
   await using lab = new Lab();
   const backends = new Map([[NAME, await startReturnBackend(lab)]]);
   const job: ProxyJob = { backends, place: "proxy", helloSeconds: 5, limits: false };
   const peers = await startPeers(bench, lab, job);
-  const script = wrkScript(helloFor(NAME));
-  const load = (peer: Proxy) =>
-    wrk(lab, urlOf(peer, NAME), { connections: CONNECTIONS, seconds: SECONDS, place: "load", script });
   await warmUp(lab, peers, NAME, WARM_UP);
-  const measured = await inRounds(ROUNDS, peers, async (peer) => {
+  const measure = async (peer: Proxy, pauseMs: number) => {
+    const script = wrkScript(helloFor(NAME), pauseMs);
     const before = cpuMicroseconds(peer.pid ?? -1);
-    const { requests, seconds } = await load(peer);
+    const work = { connections: CONNECTIONS, seconds: SECONDS, place: "load", script } as const;
+    const { requests, seconds } = await wrk(lab, urlOf(peer, NAME), work);
     const cpu = cpuMicroseconds(peer.pid ?? -1) - before;
     const run = { perSecond: requests / seconds, cpu: cpu / requests, busy: cpu / seconds / 1e6 };
     bench.tell(
       `${peer.name}: ${Math.round(run.perSecond)} connections/s, ${run.cpu.toFixed(1)} us each, ${Math.round(run.busy * 100)}% busy`,
     );
     return run;
-  });
+  };
+  const paced = await inRounds(ROUNDS, peers, (peer) => measure(peer, PACE_MS));
+  const measured = await inRounds(ROUNDS, peers, (peer) => measure(peer, 0));
   // Who is not busy all the time could do more than this generator asks for.
   const busy = [...measured].map(([name, runs]) => `${name} ${Math.round(100 * median(runs.map((run) => run.busy)))}%`);
   bench.note("busy with new connections", busy.join(", "));
   return [
-    ...peerFigures("CPU per new connection", "us", "at most 2.0 x nginx", measured, (run) => run.cpu),
-    ...peerFigures("new connections", "1/s", "", measured, (run) => run.perSecond),
+    ...peerFigures("CPU per new connection, equal pace", "us", BAR, paced, (run) => run.cpu),
+    ...peerFigures("new connections, equal pace", "1/s", "", paced, (run) => run.perSecond),
+    ...peerFigures("CPU per new connection, as many as go", "us", BAR, measured, (run) => run.cpu),
+    ...peerFigures("new connections, as many as go", "1/s", "", measured, (run) => run.perSecond),
   ];
 }

@@ -18,8 +18,12 @@ function done(summary)
 end
 `;
 
-/** A script that sends these bytes on every connection. wrk first judges what it is to send, and accepts nothing but HTTP. */
-export function wrkScript(bytes: Uint8Array): string {
+/**
+ * A script that sends these bytes on every connection. wrk first judges what it is to send, and accepts nothing but HTTP.
+ *
+ * @param pauseMs how long each of wrk's connections waits before it sends.
+ */
+export function wrkScript(bytes: Uint8Array, pauseMs = 0): string {
   const escaped = Array.from(bytes, (byte) => `\\${String(byte).padStart(3, "0")}`).join("");
   return `
 local bytes = "${escaped}"
@@ -29,6 +33,7 @@ function request()
   judged = true
   return "GET / HTTP/1.1\\r\\n\\r\\n"
 end
+${pauseMs > 0 ? `function delay() return ${pauseMs} end` : ""}
 `;
 }
 
