@@ -1,4 +1,5 @@
 import type { CloseReason } from "@helloway/routing/close-reason";
+import { escapeBytes } from "@helloway/routing/escaped-bytes";
 import type { ParsedHello } from "../hello/hello.ts";
 import type { ConnectionRecord } from "../relay.ts";
 
@@ -35,8 +36,8 @@ export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
     listener,
     src,
     sport,
-    sni: hello?.serverName ? printable(hello.serverName) : null,
-    alpn: (hello?.alpn ?? []).map(printable),
+    sni: hello?.serverName ? escapeBytes(hello.serverName) : null,
+    alpn: (hello?.alpn ?? []).map(escapeBytes),
     tlsVersions: (hello?.versions ?? []).map(
       (each) => versionNames.get(each) ?? `0x${each.toString(16).padStart(4, "0")}`,
     ),
@@ -55,14 +56,4 @@ export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
 
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
-}
-
-/** Untrusted bytes as printable ASCII; everything else, and the backslash, as \xNN. */
-function printable(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) {
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c;
-    text += plain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return text;
 }

@@ -12,20 +12,21 @@
 // - A refusal ends with a FIN and keeps reading for a while, because a reset would take the alert from the client.
 import type { CloseReason, RefusedReason } from "@helloway/routing/close-reason";
 import { Dial, type Dialled, type DialFailure, type DialOwner } from "../backend/dial.ts";
-import type { Acceptance } from "../backend/upstream-sockets.ts";
 import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
 import { HelloParser } from "../hello/hello-parser.ts";
 import type { ConnectionLimit, HeldLimits } from "../limits/route-limiter.ts";
 import { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
 import type { BudgetPlace, Undecided } from "../shared/undecided-budget.ts";
 import type { OpenTraffic } from "../shared/traffic.ts";
-import type { TcpHandle } from "../socket/tcp-binding.ts";
 import { type SocketOwner, TcpSocket } from "../socket/tcp-socket.ts";
 import { decideRoute } from "../table/decide-route.ts";
 import type { ServedBackend, ServedRoute } from "../table/served-route.ts";
 import type { Table } from "../table/table.ts";
+import type { Accepted } from "./accepted.ts";
+import { alertRecord } from "./alert-record.ts";
 import { ClientFacts } from "./client-facts.ts";
 import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
+import type { ConnectionState } from "./connection-state.ts";
 import { Copy, type CopyOwner } from "./copy.ts";
 import { proxyHeaderFor } from "./proxy-header-for.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
@@ -39,39 +40,8 @@ const DISCARD_BYTES_MAX = 256 * 1024;
 /** While a backend is dialled the client is read up to here; with what one read brings it stays within 256 KiB. */
 const DIALLING_BYTES_MAX = 64 * 1024;
 
-type State =
-  /** Nothing is decided, nothing was read. */
-  | { kind: "accepted" }
-  /** Bytes of a PROXY header are coming in. */
-  | { kind: "proxy"; parser: ProxyHeaderParser; taken: number; table: Table }
-  /** Bytes of the hello are coming in. */
-  | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
-  /** The route is decided; what the client goes on sending is kept for the backend. */
-  | { kind: "dialling"; dial: Dial; received: ReceivedBytes; ended: boolean }
-  /** A backend has everything received; also while our own cut is flushed. */
-  | { kind: "forwarding"; copy: Copy; upstream: Dialled }
-  /** Refused; the alert and a FIN are on their way. */
-  | { kind: "discarding"; reason: RefusedReason; left: number }
-  | { kind: "closed" };
-
-const accepted: State = { kind: "accepted" };
-const closed: State = { kind: "closed" };
-
-export interface Accepted {
-  readonly handle: TcpHandle;
-  /** Unique within the boot; part of the connection's id. */
-  readonly sequence: number;
-  /** As logged. */
-  readonly listener: string;
-  /** The socket's own addresses, v4-mapped ones unmapped. */
-  readonly peer: { readonly address: string; readonly port: number };
-  /** Where the connection was accepted; costs a system call. */
-  readonly local: () => { address: string; port: number };
-  /** A PROXY header comes first; null: none. Whether this peer may send one. */
-  readonly proxy: { readonly trusted: boolean } | null;
-  /** Whether it is one of our own upstream sockets. */
-  readonly origin: Acceptance;
-}
+const accepted: ConnectionState = { kind: "accepted" };
+const closed: ConnectionState = { kind: "closed" };
 
 export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, CopyOwner {
   /** What limits and budgets count it by. */
@@ -91,7 +61,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   #local: { readonly address: string; readonly port: number } | null = null;
   /** Of a PROXY header: they are not the client's. */
   #headerBytes = 0;
-  #state: State = accepted;
+  #state: ConnectionState = accepted;
   #timer: NodeJS.Timeout | null = null;
   #hello: ParsedHello | null = null;
   #helloAt: number | null = null;
@@ -160,7 +130,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     }
   }
 
-  #proxyBytes(state: State & { kind: "proxy" }, bytes: Uint8Array): void {
+  #proxyBytes(state: ConnectionState & { kind: "proxy" }, bytes: Uint8Array): void {
     const before = state.taken;
     state.taken += bytes.length;
     this.#headerBytes = state.taken;
@@ -190,7 +160,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#core.budget.add(this);
   }
 
-  #helloBytes(state: State & { kind: "hello" }, bytes: Uint8Array): void {
+  #helloBytes(state: ConnectionState & { kind: "hello" }, bytes: Uint8Array): void {
     state.received.append(bytes);
     const verdict = state.parser.push(bytes);
     if (verdict.kind !== "incomplete") return this.#judge(verdict, state.received);
@@ -458,11 +428,6 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   get txBytes(): number {
     return this.#client.bytesTaken;
   }
-}
-
-/** RFC 9846, section 6: a fatal alert in a record of version 3.3. */
-function alertRecord(alert: Alert): Uint8Array {
-  return Uint8Array.of(0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert);
 }
 
 function late(connection: Connection): void {
