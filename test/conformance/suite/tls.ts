@@ -75,8 +75,8 @@ interface Splitter extends AsyncDisposable {
 /** Between one client and the engine: of what the client says first the engine gets so much, and has read it before the rest comes. */
 async function startSplitter(engine: Engine, splitAt: number): Promise<Splitter> {
   let firstBytes = 0;
-  const server = createServer((client) => {
-    const upstream = connect({ host: engine.ipv4.address, port: engine.ipv4.port, noDelay: true });
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({ host: engine.ipv4.address, port: engine.ipv4.port, noDelay: true, allowHalfOpen: true });
     client.once("data", (first: Buffer) => {
       firstBytes = first.length;
       client.pause();
