@@ -6,7 +6,7 @@ import { Lab } from "./lab.ts";
 import { overheadFigures } from "./overhead-figures.ts";
 import { inRounds } from "./rounds.ts";
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const shapes = [
   { connections: 1, close: true, what: "one at a time, a connection each" },
   { connections: 1, close: false, what: "one at a time, connection kept" },

@@ -8,7 +8,8 @@ import { Lab } from "./lab.ts";
 import { overheadFigures } from "./overhead-figures.ts";
 import { inRounds, peerFigures } from "./rounds.ts";
 
-const ROUNDS = 5;
+const HANDSHAKE_ROUNDS = 5;
+const REQUEST_ROUNDS = 3;
 const CONNECTIONS = 64;
 
 export async function measureHandshakes(bench: Bench): Promise<Figure[]> {
@@ -16,8 +17,8 @@ export async function measureHandshakes(bench: Bench): Promise<Figure[]> {
   const { peers, load } = await startHttps(bench, lab, "anywhere");
   const each = { connections: CONNECTIONS, close: true, what: "machine busy, a connection each" };
   const kept = { connections: CONNECTIONS, close: false, what: "machine busy, connections kept" };
-  const handshakes = await inRounds(ROUNDS, peers, (peer) => load(peer, each));
-  const requests = await inRounds(ROUNDS, peers, (peer) => load(peer, kept));
+  const handshakes = await inRounds(HANDSHAKE_ROUNDS, peers, (peer) => load(peer, each));
+  const requests = await inRounds(REQUEST_ROUNDS, peers, (peer) => load(peer, kept));
   return [
     ...peerFigures("TLS handshakes", "1/s", "at least 0.9 x nginx", handshakes, (run) => run.perSecond),
     ...overheadFigures(each.what, handshakes),

@@ -4,7 +4,7 @@ import type { Proxy } from "./proxy.ts";
 import { wrk, wrkScript } from "./wrk.ts";
 
 const CONNECTIONS = 64;
-const SECONDS = 2;
+const SECONDS = 1;
 
 /**
  * Sends whole connections through every peer until it is as fast as it gets: its code is compiled, and every socket buffer that the
