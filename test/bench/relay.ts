@@ -4,6 +4,7 @@ import type { Bench, Benchmark, Figure } from "./benchmark.ts";
 import { measureConnections } from "./relay/cpu-per-connection.ts";
 import { measureHttps } from "./relay/https-overhead.ts";
 import { measureLatency } from "./relay/latency.ts";
+import { measureLookup } from "./relay/lookup.ts";
 import { measureMemory } from "./relay/memory.ts";
 import { measureHandshakes } from "./relay/tls-handshakes.ts";
 import { measureThroughput } from "./relay/throughput.ts";
@@ -15,6 +16,7 @@ const measures: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   "https-overhead": measureHttps,
   "tls-handshakes": measureHandshakes,
   memory: measureMemory,
+  lookup: measureLookup,
 };
 
 export const relayBenchmark: Benchmark = {
