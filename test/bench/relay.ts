@@ -2,10 +2,12 @@
 // is measured in rounds, one peer after the other, and what counts is the ratio to nginx of the same round.
 import type { Bench, Benchmark, Figure } from "./benchmark.ts";
 import { measureConnections } from "./relay/cpu-per-connection.ts";
+import { measureHelloParse } from "./relay/hello-parse.ts";
 import { measureHttps } from "./relay/https-overhead.ts";
 import { measureLatency } from "./relay/latency.ts";
 import { measureLookup } from "./relay/lookup.ts";
 import { measureMemory } from "./relay/memory.ts";
+import { measureSwap } from "./relay/swap.ts";
 import { measureHandshakes } from "./relay/tls-handshakes.ts";
 import { measureThroughput } from "./relay/throughput.ts";
 
@@ -17,6 +19,8 @@ const measures: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   "tls-handshakes": measureHandshakes,
   memory: measureMemory,
   lookup: measureLookup,
+  swap: measureSwap,
+  "hello-parse": measureHelloParse,
 };
 
 export const relayBenchmark: Benchmark = {

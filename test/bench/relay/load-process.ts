@@ -4,14 +4,30 @@ import { answerAll } from "./ask.ts";
 import { download } from "./load/download.ts";
 import { Holding } from "./load/hold.ts";
 import { latency } from "./load/latency.ts";
+import { Probe } from "./load/probe.ts";
+import { refusals } from "./load/refusals.ts";
 import type { Work } from "./work.ts";
 
 const holding = new Holding();
 
+const probe = new Probe();
+
 answerAll(async (work: Work) => {
-  if (work.do === "download") return await download(work);
-  if (work.do === "latency") return await latency(work);
-  if (work.do === "hold") return await holding.hold(work);
-  return await holding.release();
+  switch (work.do) {
+    case "download":
+      return await download(work);
+    case "latency":
+      return await latency(work);
+    case "hold":
+      return await holding.hold(work);
+    case "release":
+      return await holding.release();
+    case "probe":
+      return probe.start(work);
+    case "longest":
+      return await probe.longest();
+    case "refusals":
+      return await refusals(work);
+  }
 });
 process.send?.({});

@@ -4,6 +4,7 @@ import { createRelay } from "@helloway/edge/relay/create-relay";
 import { LimitMode } from "@helloway/proto/table";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { answerAll } from "./ask.ts";
+import { type RelayQuestion, Swaps } from "./swaps.ts";
 
 export interface RelayJob {
   /** By server name, the port of its backend on 127.0.0.1. */
@@ -36,7 +37,8 @@ const settings = settingsObject({ hello: { timeoutMs: job.helloSeconds * 1_000, 
 const { refused } = await relay.apply({ snapshot: true, objects: [settings, ...routes], removals: [] });
 if (refused.length > 0) throw new Error(`refused: ${refused.map((each) => `${each.id} ${each.detail}`).join(", ")}`);
 await relay.listen();
-answerAll(async () => undefined);
+const swaps = new Swaps(relay, [settings, ...routes], job.workers);
+answerAll(async (question: RelayQuestion) => await swaps.answer(question));
 process.send?.(relay.listeners[0]);
 
 function say(fields: unknown, message?: string): void {

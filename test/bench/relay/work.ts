@@ -17,6 +17,11 @@ export type Work =
   | { do: "download"; port: number; name: string; connections: number }
   /** Times `samples` answers one after the other: of new connections from connect() on, or of one that stays. */
   | { do: "latency"; port: number; name: string; samples: number; connection: "new" | "kept" }
+  /** Asks and asks over one connection that stays, and over new ones, until "longest". */
+  | { do: "probe"; port: number; name: string }
+  | { do: "longest" }
+  /** Sends `samples` times an impossible length, and times how long after its last byte the answer is there. */
+  | { do: "refusals"; port: number; samples: number }
   /** Opens connections, from as many sources, that stay until "release". */
   | { do: "hold"; port: number; name: string; connections: number; sources: number; hello: "whole" | "half" }
   | { do: "release" };
@@ -30,6 +35,17 @@ export interface Downloaded {
 export interface Latency {
   p50: number;
   p99: number;
+}
+
+/** How long the slowest answer took while it was asked for, in milliseconds. */
+export interface Longest {
+  kept: number;
+  new: number;
+}
+
+/** In milliseconds, each. */
+export interface Refusals {
+  took: number[];
 }
 
 export interface Held {

@@ -1,11 +1,9 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { helloFor } from "../hello.ts";
-import { type Latency, PONG_BYTES, type Work } from "../work.ts";
+import type { Latency, Work } from "../work.ts";
+import { answer, open, REQUEST } from "./request.ts";
 
 type LatencyWork = Extract<Work, { do: "latency" }>;
-
-const REQUEST = Buffer.alloc(PONG_BYTES, "?");
 
 /** What came first is left out: it is what it costs to begin. */
 const WARM_UP_SHARE = 0.1;
@@ -45,22 +43,4 @@ async function overKept(work: LatencyWork): Promise<number[]> {
   }
   socket.destroy();
   return samples;
-}
-
-function open(port: number): Socket {
-  return connect({ host: "127.0.0.1", port, noDelay: true });
-}
-
-/** PONG_BYTES are one segment: the first bytes are the answer. */
-function answer(socket: Socket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const ended = (): void => reject(new Error("a connection ended before it was answered"));
-    socket.once("close", ended);
-    socket.once("error", reject);
-    socket.once("data", () => {
-      socket.off("close", ended);
-      socket.off("error", reject);
-      resolve();
-    });
-  });
 }
