@@ -47,8 +47,6 @@ interface Seat {
   startedAt: number;
   /** Before the next replacement. */
   waitMs: number;
-  /** Whether it has been offered everything and listens, as far as that was wanted. */
-  isIn: boolean;
 }
 
 class NodeRelay implements Relay {
@@ -85,7 +83,6 @@ class NodeRelay implements Relay {
       thread: this.#spawn(worker),
       startedAt: performance.now(),
       waitMs: REPLACE_FIRST_MS,
-      isIn: true,
     }));
   }
 
@@ -247,26 +244,36 @@ class NodeRelay implements Relay {
       return;
     }
     const seat = this.#seats[worker]!;
-    seat.waitMs =
-      performance.now() - seat.startedAt >= STABLE_MS ? REPLACE_FIRST_MS : Math.min(2 * seat.waitMs, REPLACE_MAX_MS);
-    this.#options.log.error({ ...about, againInMs: seat.waitMs }, "a worker ended; its connections are lost");
+    this.#options.log.error(about, "a worker ended; its connections are lost");
+    this.#replaceLater(seat);
+  }
+
+  #replaceLater(seat: Seat): void {
+    const isStable = performance.now() - seat.startedAt >= STABLE_MS;
+    seat.waitMs = isStable ? REPLACE_FIRST_MS : Math.min(2 * seat.waitMs, REPLACE_MAX_MS);
     setTimeout(() => void this.#next(() => this.#replace(seat)), seat.waitMs).unref();
   }
 
+  /** Never rejects. */
   async #replace(seat: Seat): Promise<void> {
     if (this.#isClosed) return;
     seat.startedAt = performance.now();
-    seat.thread = this.#spawn(seat.worker);
+    let thread: WorkerThread | null = null;
     try {
+      thread = this.#spawn(seat.worker);
+      seat.thread = thread;
       const table = this.#offered.snapshot();
-      if (table) await seat.thread.call("apply", toCall(table));
-      if (this.#isDraining) void ignoringLoss(seat.thread.call("drain", { timeoutMs: 0 }));
-      if (this.#targets) await seat.thread.call("listen", { targets: this.#targets[seat.worker] ?? [] });
+      if (table) await thread.call("apply", toCall(table));
+      if (this.#isClosed) return;
+      if (this.#isDraining) void ignoringLoss(thread.call("drain", { timeoutMs: 0 }));
+      if (this.#targets) await thread.call("listen", { targets: this.#targets[seat.worker] ?? [] });
       this.#options.log.info({ worker: seat.worker }, "a worker has taken the place of the one that ended");
     } catch (error) {
+      // Its end brings the next attempt.
       if (error instanceof WorkerLostError) return;
       this.#options.log.error({ err: error, worker: seat.worker }, "a worker could not be replaced; trying again");
-      await seat.thread.terminate();
+      if (thread) await thread.terminate();
+      else this.#replaceLater(seat);
     }
   }
 }
