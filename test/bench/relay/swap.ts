@@ -57,9 +57,17 @@ export async function measureSwap(bench: Bench): Promise<Figure[]> {
   return [
     figure("swap of 100k routes, served by all", "ms", "", swaps, (run) => run.ms),
     figure("longest stretch of a worker, swap", "ms", "under 50", swaps, (run) => run.busy.longestMs),
-    figure("stretches over 10 ms, swap", "", "none", swaps, (run) => run.busy.overSlice),
+    figure("longest stretch of a worker, swap", "ms CPU", "under 50", swaps, (run) => run.busy.longestCpuMs),
+    figure("stretches over 10 ms CPU, swap", "", "none", swaps, (run) => run.busy.overSlice),
     figure("longest stretch of a worker, rest", "ms", "", rests, (run) => run.busy.longestMs),
     figure("longest stretch of a worker, change of 1,000 routes", "ms", "", changes, (run) => run.busy.longestMs),
+    figure(
+      "longest stretch of a worker, change of 1,000 routes",
+      "ms CPU",
+      "",
+      changes,
+      (run) => run.busy.longestCpuMs,
+    ),
     figure("longest answer, established, swap", "ms", "", swaps, (run) => run.longest.kept),
     figure("longest answer, established, rest", "ms", "", rests, (run) => run.longest.kept),
     figure("longest answer, new connection, swap", "ms", "", swaps, (run) => run.longest.new),

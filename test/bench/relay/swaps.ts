@@ -54,21 +54,26 @@ export class Swaps {
   }
 
   async #watched(work: () => Promise<unknown>): Promise<Swapped> {
-    const channel = new BroadcastChannel(LOOP_CHANNEL);
-    const told: LoopBusy[] = [];
-    const everybody = new Promise<void>((resolve) => {
-      channel.addEventListener("message", (event) => {
-        if (told.push((event as MessageEvent).data as LoopBusy) === this.#workers) resolve();
-      });
-    });
-    channel.postMessage("begin");
+    await this.#everybody("begin");
     const started = performance.now();
     await work();
     const ms = performance.now() - started;
-    channel.postMessage("tell");
-    await everybody;
-    channel.close();
+    const told = await this.#everybody("tell");
     const busy = told.reduce((worst, each) => (each.longestMs > worst.longestMs ? each : worst));
     return { ms, busy };
+  }
+
+  /** What every worker answers: they have all heard it then. */
+  async #everybody(question: "begin" | "tell"): Promise<LoopBusy[]> {
+    const channel = new BroadcastChannel(LOOP_CHANNEL);
+    const told: LoopBusy[] = [];
+    await new Promise<void>((resolve) => {
+      channel.addEventListener("message", (event) => {
+        if (told.push((event as MessageEvent).data as LoopBusy) === this.#workers) resolve();
+      });
+      channel.postMessage(question);
+    });
+    channel.close();
+    return told;
   }
 }
