@@ -26,6 +26,8 @@ export default defineConfig({
       project("conformance", ["test/conformance/**/*.test.ts"], [database], {
         testTimeout: 120_000,
         hookTimeout: 60_000,
+        // Most of what a test waits for here happens within a few milliseconds.
+        expect: { poll: { timeout: 20_000, interval: 10 } },
         // Workers of engines load compiled code, as in the agent.
         env: { NODE_COMPILE_CACHE: "node_modules/.cache/helloway" },
       }),

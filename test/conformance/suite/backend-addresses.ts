@@ -5,7 +5,7 @@ import { startDnsServer } from "../../harness/dns-server.ts";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
-import { expectRefusal, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { expectRefusal, type MakeRelay, routeTo, useEngines, useOneEngine } from "./fixture.ts";
 import { ask } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -16,12 +16,13 @@ const notLoopback = { default: { cidrs: ["public", "::/0", "10.0.0.0/8", "169.25
 export function defineBackendAddresses(makeRelay: MakeRelay): void {
   describe("addresses of backends", () => {
     const start = useEngines(makeRelay);
+    const startOne = useOneEngine(makeRelay);
 
     test.each(["127.1", "0x7f.1", "0x7f000001", "2130706433", "0", "0177.0.0.1", "127.0.0.1.", "127.0.0.01"])(
       "are never spelt %s",
       async (host) => {
         await using backend = await startTcpBackend();
-        const engine = await start();
+        const engine = await startOne();
         await engine.serve();
         expect(await engine.edit(routeTo(name, { host, port: backend.port }))).toEqual(["bad_backend"]);
         await expectRefusal(await engine.hello(name), alerts.unrecognizedName);

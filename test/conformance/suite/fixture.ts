@@ -1,7 +1,7 @@
 // What every test of the suite stands on: an engine of its own, ways to give it a table, and a sweep after each test that its
 // counts add up, whatever the test was about.
 import { randomBytes } from "node:crypto";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import type {
   ConnectionRecord,
   Counters,
@@ -15,6 +15,7 @@ import type { CloseReason } from "@helloway/routing/close-reason";
 import { clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
+import { countedSince } from "./counted-since.ts";
 import { routeObject, type RouteOptions, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import type { TcpBackend } from "../../harness/tcp-backend.ts";
 
@@ -35,11 +36,14 @@ export class Engine {
   readonly logged: readonly Logged[];
   /** What must never be logged unless the test expects it. */
   errorsExpected = false;
+  /** Counters when the test began: an engine may have served others. */
+  readonly #before: Counters | null;
 
-  constructor(relay: Relay, records: readonly ConnectionRecord[], logged: readonly Logged[]) {
+  constructor(relay: Relay, records: readonly ConnectionRecord[], logged: readonly Logged[], before: Counters | null) {
     this.relay = relay;
     this.records = records;
     this.logged = logged;
+    this.#before = before;
   }
 
   get ipv4(): ListenerAddress {
@@ -79,16 +83,21 @@ export class Engine {
     return client;
   }
 
+  /** What this test made of it. */
   async route(name: string): Promise<RouteCounters | undefined> {
-    return (await this.relay.counters()).routes.get(name === "-" || name.startsWith("@") ? name : routeUid(name));
+    return (await this.#routes()).get(name === "-" || name.startsWith("@") ? name : routeUid(name));
+  }
+
+  async #routes(): Promise<Map<string, RouteCounters>> {
+    const { routes } = await this.relay.counters();
+    return this.#before === null ? routes : countedSince(routes, this.#before.routes);
   }
 
   /** Waits until exactly these closes are counted at the route of the name. */
   async closes(name: string, closed: Partial<Record<CloseReason, number>>): Promise<void> {
     await expect.poll(async () => (await this.route(name))?.closed, { timeout: 10_000, interval: 5 }).toEqual(closed);
     // Records come when they come, and once.
-    const { routes } = await this.relay.counters();
-    const all = [...routes.values()].reduce((sum, route) => sum + closedSum(route), 0);
+    const all = [...(await this.#routes()).values()].reduce((sum, route) => sum + closedSum(route), 0);
     await expect.poll(() => this.records.length, { interval: 5 }).toBeGreaterThanOrEqual(all);
   }
 }
@@ -128,29 +137,71 @@ export interface EngineOptions extends Partial<RelayOptions> {
   tableFirst?: TableObject;
 }
 
-/** To be called once inside each describe: how its tests get engines. */
+/** To be called once inside each describe: how its tests get engines, each one of its own. */
 export function useEngines(makeRelay: MakeRelay): (options?: EngineOptions) => Promise<Engine> {
-  const engines: Engine[] = [];
+  const running: RunningEngine[] = [];
 
   afterEach(async () => {
-    for (const engine of engines.splice(0)) {
-      expectBalanced(await engine.relay.counters());
-      await engine.relay.close();
-      const counters = await engine.relay.counters();
-      expectBalanced(counters);
-      expectAllClosed(counters);
-      expect(new Set(engine.records.map(({ conn }) => conn)).size).toBe(counters.accepted);
-      expect(engine.records.length).toBe(counters.accepted);
-      if (!engine.errorsExpected) expect(engine.logged.filter(({ level }) => level === "error")).toEqual([]);
+    for (const each of running.splice(0)) {
+      each.check();
+      await each.close();
     }
   });
 
-  return async ({ tableFirst, ...options } = {}) => {
-    const logged: Logged[] = [];
+  return async (options = {}) => {
+    const engine = await RunningEngine.start(makeRelay, options);
+    running.push(engine);
+    return await engine.lend();
+  };
+}
+
+/**
+ * The same for rows of tables, of which each needs nothing but a table of its own: they get one engine after the other, with counters
+ * and records of their own, for as long as it is asked for with the same options and every row leaves nothing open in it.
+ */
+export function useOneEngine(makeRelay: MakeRelay): (options?: EngineOptions) => Promise<Engine> {
+  let kept: { options: EngineOptions | undefined; engine: RunningEngine } | null = null;
+
+  afterEach(async () => {
+    if (!kept) return;
+    const { engine } = kept;
+    engine.check();
+    if (await engine.isIdle()) return;
+    kept = null;
+    await engine.close();
+  });
+
+  afterAll(async () => {
+    await kept?.engine.close();
+    kept = null;
+  });
+
+  return async (options) => {
+    if (kept && kept.options !== options) await kept.engine.close();
+    if (kept?.options !== options) kept = null;
+    kept ??= { options, engine: await RunningEngine.start(makeRelay, options ?? {}) };
+    return await kept.engine.lend();
+  };
+}
+
+/** An engine while it runs, for one test after the other. */
+class RunningEngine {
+  readonly #relay: Relay;
+  readonly #heard: { records: ConnectionRecord[]; logged: Logged[] };
+  /** Of all that it was lent to. */
+  #records = 0;
+  #lent: Engine | null = null;
+
+  private constructor(relay: Relay, heard: { records: ConnectionRecord[]; logged: Logged[] }) {
+    this.#relay = relay;
+    this.#heard = heard;
+  }
+
+  static async start(makeRelay: MakeRelay, { tableFirst, ...options }: EngineOptions): Promise<RunningEngine> {
+    const heard: { records: ConnectionRecord[]; logged: Logged[] } = { records: [], logged: [] };
     const log = (level: string) => (fields: unknown, message?: string) => {
-      logged.push({ level, fields, message });
+      heard.logged.push({ level, fields, message });
     };
-    const records: ConnectionRecord[] = [];
     const relay = await makeRelay({
       listen: [
         { address: "127.0.0.1", port: 0 },
@@ -164,15 +215,49 @@ export function useEngines(makeRelay: MakeRelay): (options?: EngineOptions) => P
       bootId: "boot",
       dnsServers: null,
       log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
-      onClose: (each) => records.push(each),
+      onClose: (each) => heard.records.push(each),
       ...options,
     });
-    const engine = new Engine(relay, records, logged);
-    engines.push(engine);
-    if (tableFirst) await engine.serve(tableFirst);
+    const engine = new RunningEngine(relay, heard);
+    if (tableFirst) await (await engine.lend()).serve(tableFirst);
     await relay.listen();
     return engine;
-  };
+  }
+
+  async lend(): Promise<Engine> {
+    const before = this.#lent === null ? null : await this.#relay.counters();
+    this.#records += this.#heard.records.length;
+    this.#heard.records = [];
+    this.#heard.logged = [];
+    this.#lent = new Engine(this.#relay, this.#heard.records, this.#heard.logged, before);
+    return this.#lent;
+  }
+
+  /** What it logged while it was lent. */
+  check(): void {
+    if (this.#lent?.errorsExpected) return;
+    expect(this.#heard.logged.filter(({ level }) => level === "error")).toEqual([]);
+  }
+
+  /** Whether nothing is left of whatever it did. */
+  async isIdle(): Promise<boolean> {
+    const counters = await this.#relay.counters();
+    expectBalanced(counters);
+    const open = [...counters.routes.values()].some((route) => closedSum(route) < route.opened);
+    return !open && counters.undecided === 0 && this.#records + this.#heard.records.length === counters.accepted;
+  }
+
+  async close(): Promise<void> {
+    expectBalanced(await this.#relay.counters());
+    await this.#relay.close();
+    const counters = await this.#relay.counters();
+    expectBalanced(counters);
+    expectAllClosed(counters);
+    const { records } = this.#heard;
+    expect(new Set(records.map(({ conn }) => conn)).size).toBe(records.length);
+    expect(this.#records + records.length).toBe(counters.accepted);
+    this.check();
+  }
 }
 
 function closedSum(route: RouteCounters): number {

@@ -10,7 +10,7 @@ import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
 import { backendFields, type Engine, type EngineOptions, expectRefusal, helloFor } from "./fixture.ts";
-import { type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { type MakeRelay, routeTo, useEngines, useOneEngine } from "./fixture.ts";
 import { firstWord, outcome, say } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -74,12 +74,13 @@ const bad: [string, Uint8Array][] = [
 export function defineProxyIn(makeRelay: MakeRelay): void {
   describe("PROXY headers from clients", () => {
     const start = useEngines(makeRelay);
+    const startOne = useOneEngine(makeRelay);
 
     test.each(carrying)(
       "of %s say whose the connection is, and are no bytes of the client",
       async (_what, header, who) => {
         await using backend = await startTcpBackend();
-        const engine = await start(behindProxy);
+        const engine = await startOne(behindProxy);
         await engine.serveOne(name, backend);
         const hello = helloFor(name);
         const client = await say(engine, Buffer.concat([header, hello]));
@@ -98,7 +99,7 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
 
     test.each(carrying)("of %s may come byte by byte", async (_what, header, who) => {
       await using backend = await startTcpBackend();
-      const engine = await start(behindProxy);
+      const engine = await startOne(behindProxy);
       await engine.serveOne(name, backend);
       const hello = helloFor(name);
       const client = await engine.connect();
@@ -116,7 +117,7 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
 
     test.each(bad)("end the connection without a byte when there is %s", async (_what, bytes) => {
       await using backend = await startTcpBackend();
-      const engine = await start(behindProxy);
+      const engine = await startOne(behindProxy);
       await engine.serveOne(name, backend);
       await expectRefusal(await say(engine, bytes), null);
       await engine.closes("-", { bad_proxy_header: 1 });

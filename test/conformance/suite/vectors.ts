@@ -6,7 +6,7 @@ import type { TableObject } from "@helloway/edge/relay/relay";
 import type { Peer } from "../../harness/peer.ts";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
-import { alertBytes, backendFields, type Engine, type MakeRelay, useEngines } from "./fixture.ts";
+import { alertBytes, backendFields, type Engine, type MakeRelay, useOneEngine } from "./fixture.ts";
 
 interface EdgeCase {
   id: string;
@@ -37,7 +37,7 @@ const HELLO_TIMEOUT_MS = 400;
 
 export function defineVectors(makeRelay: MakeRelay): void {
   describe("every hello vector", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test.each(cases)("$id", async (row) => {
       await using backend = await startTcpBackend();
