@@ -6,7 +6,7 @@ import type { ApplyResult, RefusedObject, TableObject, TableObjectKind, TableUpd
 import { type LastGood, Table } from "./table.ts";
 
 /** How long one slice of a new table may hold the event loop, and how many objects go between two looks at the clock. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 const SLICE_OBJECTS = 32;
 
 export class TableFeed {

@@ -15,7 +15,7 @@ const kinds: readonly TableObjectKind[] = ["route", "barrier", "settings"];
 const HASH_BYTES = 32;
 const HEADER_BYTES = 1 + 2 + 4 + HASH_BYTES;
 /** Well below the 10 ms that a slice may take. */
-const SLICE_OBJECTS = 2_000;
+const SLICE_OBJECTS = 500;
 
 export function encodeObjects(objects: readonly TableObject[]): EncodedObjects {
   let length = 0;
