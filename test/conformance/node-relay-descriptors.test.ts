@@ -1,5 +1,5 @@
-// What the agent's engine does when its process has no descriptors left: nothing ends that was going on, whom it cannot serve is ended
-// or waits, and when clients leave it serves again. Its counts add up all the time.
+// What the agent's engine does when its process has no descriptors left, for connections of its own or at all: nothing ends that was
+// going on, whom it cannot serve is refused, or ended, or waits, and when clients leave it serves again. Its counts add up all the time.
 import { expect, test } from "vitest";
 import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { Peer } from "../harness/peer.ts";
@@ -114,7 +114,8 @@ test.each([1, 4])(
       // A forwarded connection takes two, and the process a few.
       await expect.poll(() => counts.served).toBeGreaterThan(DESCRIPTORS / 3);
       expect(counts.served).toBeLessThan(DESCRIPTORS / 2);
-      await expect.poll(() => counts.refused + counts.ended).toBeGreaterThan(0);
+      // Everybody else was told so.
+      await expect.poll(() => counts.served + counts.refused + counts.ended).toBe(DESCRIPTORS);
       await echoes(established);
       for (const client of clients) client.reset();
       await expect.poll(async () => (await sums(edge)).active).toBe(1);
@@ -154,19 +155,38 @@ test("refuses whom it has no descriptor to dial for as overloaded, and blames no
   await Promise.all(established.map(echoes));
 });
 
+test("goes on when others in its process take the descriptors that it counted on, and serves again when they are free", async () => {
+  await using edge = await startEdge(1);
+  const established = await hello(edge);
+  expect(await met(established)).toBe("served");
+  await edge.relay.ask("occupy", DESCRIPTORS / 2);
+  const { clients, met: counts } = await crowd(edge);
+  await expect.poll(() => counts.served).toBeGreaterThan(16);
+  expect(counts.served).toBeLessThan(DESCRIPTORS / 4);
+  await expect.poll(() => counts.refused + counts.ended).toBeGreaterThan(0);
+  await echoes(established);
+  for (const client of clients) client.reset();
+  await edge.relay.ask("release", null);
+  await expect.poll(async () => (await sums(edge)).active).toBe(1);
+  await echoes(established);
+  expect(await met(await hello(edge))).toBe("served");
+});
+
 test("leaves no more than its budget to clients who say nothing, and serves those who speak", async () => {
   await using edge = await startEdge(2);
   const silent: Peer[] = [];
+  // The worker that holds whoever has to go may be another one, and hears of it a moment later.
+  const isWithin = async (): Promise<boolean> => (await sums(edge)).undecided < DESCRIPTORS / 2 - 16;
   for (let i = 0; i < 3 * DESCRIPTORS; i++) {
     silent.push(await connectRaw(edge.relay.listener));
     if (i % 32 !== 0) continue;
+    await expect.poll(isWithin).toBe(true);
     const client = await hello(edge);
     expect(await met(client)).toBe("served");
     client.end();
   }
   const visits = silent.length / 32;
-  // The worker that holds whoever has to go may be another one, and hears of it a moment later.
-  await expect.poll(async () => (await sums(edge)).undecided).toBeLessThan(DESCRIPTORS / 2 - 16);
+  await expect.poll(isWithin).toBe(true);
   const { undecided, accepted } = await sums(edge);
   expect(undecided).toBeGreaterThan(DESCRIPTORS / 4);
   // Each of them was accepted; those who had to make room were told so.

@@ -18,6 +18,9 @@ export interface Asked {
   failed: null;
   /** Ends the thread that was started as this one, from 0; replacements count on. */
   kill: number;
+  /** Opens as many files, or closes those that it opened. */
+  occupy: number;
+  release: null;
   resident: null;
   usedMemory: null;
 }
@@ -35,6 +38,8 @@ export interface Told {
   /** Why it cannot go on; null: it can. */
   failed: string | null;
   kill: void;
+  occupy: void;
+  release: void;
   /** Of the process, as it is. Bytes. */
   resident: number;
   usedMemory: UsedMemory;

@@ -1,6 +1,7 @@
 // The agent's engine as a process of its own, for what can only be tried on a whole process: its memory, its descriptors, its
 // threads. Started with the number of workers, and the descriptors of listening sockets if it is passed any; says over IPC where it
 // listens, and then does what it is asked.
+import { closeSync, openSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { createRelay } from "@helloway/edge/relay/create-relay";
 import type { DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
@@ -10,6 +11,7 @@ import { usedMemory } from "./used-memory.ts";
 const [workers = 1, ...descriptors] = process.argv.slice(2).map(Number);
 const threads: Worker[] = [];
 process.on("worker", (thread) => threads.push(thread));
+const occupied: number[] = [];
 const ended: Told["ended"] = { records: 0, reasons: {} };
 const logged: Told["logged"] = [];
 const log =
@@ -54,6 +56,10 @@ const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
   close: () => relay.close(),
   failed: async () => failure,
   kill: async (nth) => void (await threads[nth]?.terminate()),
+  occupy: async (count) => {
+    for (let i = 0; i < count; i++) occupied.push(openSync("/dev/null", "r"));
+  },
+  release: async () => occupied.splice(0).forEach((descriptor) => closeSync(descriptor)),
   resident: async () => process.memoryUsage.rss(),
   usedMemory: () => usedMemory(workers),
 };

@@ -79,6 +79,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#peer = connection.peer;
     this.source = sourceKey(connection.peer.address);
     core.traffic.accept();
+    core.sockets.add();
     core.open.add(this);
   }
 
@@ -94,6 +95,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   #start(table: Table | null): void {
     const { origin, proxy } = this.#accepted;
     if (origin.kind === "loop") return this.#refuse("loop", null);
+    if (this.#core.sockets.isFull) return this.evict();
     this.#core.budget.add(this);
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
     if (!table) return this.#refuse("no_table", alerts.internalError);
@@ -197,7 +199,10 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   }
 
   #dial(route: ServedRoute, received: ReceivedBytes): void {
-    this.#core.budget.remove(this);
+    const { budget, sockets } = this.#core;
+    if (sockets.isFull) return this.#refuse("overloaded", alerts.internalError);
+    sockets.add();
+    budget.remove(this);
     const dial = new Dial(this.#core, route, this.source, this);
     this.#state = { kind: "dialling", dial, received, ended: false };
     dial.start();
@@ -276,6 +281,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX };
     if (state.kind === "dialling") {
       state.dial.abort();
+      this.#core.sockets.remove();
       this.#core.budget.add(this);
       // The budget is full and had to let go of this one first.
       if (this.#state.kind !== "discarding") return;
@@ -369,12 +375,14 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     if (state.kind === "closed") return;
     if (this.#routeSlot === -1) this.#decided(null);
     this.#state = closed;
-    const { budget, chooser, limiter, traffic, upstreams, onClose } = this.#core;
+    const { budget, chooser, limiter, sockets, traffic, upstreams, onClose } = this.#core;
     this.#clearTimer();
     budget.remove(this);
     limiter.release(this);
     traffic.close(this.#routeSlot, this.#backendSlot, reason, this);
     this.#core.ended(this);
+    sockets.remove();
+    if (state.kind === "dialling" || state.kind === "forwarding") sockets.remove();
     if (state.kind === "dialling") state.dial.abort();
     else if (state.kind === "forwarding") {
       upstreams.remove(state.upstream.slot);

@@ -3,6 +3,7 @@ import type { CountryDatabase } from "../geo/country-database.ts";
 import type { RouteLimiter } from "../limits/route-limiter.ts";
 import type { ConnectionRecord } from "../relay.ts";
 import type { RelayOptions } from "../relay-options.ts";
+import type { OpenSockets } from "../shared/open-sockets.ts";
 import type { Traffic } from "../shared/traffic.ts";
 import type { UndecidedBudget } from "../shared/undecided-budget.ts";
 import type { Table } from "../table/table.ts";
@@ -18,6 +19,7 @@ export interface RelayCore extends DialShared {
   /** null: nobody wants to know. */
   readonly onClose: ((record: ConnectionRecord) => void) | null;
   readonly traffic: Traffic;
+  readonly sockets: OpenSockets;
   readonly budget: UndecidedBudget;
   readonly limiter: RouteLimiter;
   /** null: there is no database. */

@@ -6,6 +6,7 @@ import { forgetEntries } from "../shared/forget-entries.ts";
 import { forgetUndecided } from "../shared/forget-undecided.ts";
 import { createHashKey } from "../shared/keyed-hash.ts";
 import { createSharedEntries } from "../shared/shared-entries.ts";
+import { createOpenSockets, forgetOpenSockets } from "../shared/open-sockets.ts";
 import { createUndecidedBudget } from "../shared/undecided-budget.ts";
 import type { EngineMemory } from "./messages.ts";
 
@@ -15,9 +16,11 @@ const DESCRIPTORS_OF_WORKER = 8;
 const UNDECIDED_MIN = 16;
 
 export function createEngineMemory(workers: number): EngineMemory {
+  const sockets = socketsMax(descriptorLimit(), workers);
   return {
     hashKey: createHashKey(),
-    budget: createUndecidedBudget(workers, budgetLimits(descriptorLimit(), workers)),
+    sockets: createOpenSockets(workers, sockets),
+    budget: createUndecidedBudget(workers, budgetLimits(sockets)),
     routes: createSharedEntries({ workers }),
     sources: createSharedEntries({ workers }),
     upstreams: createUpstreams(),
@@ -29,19 +32,18 @@ export async function forgetWorker(memory: EngineMemory, worker: number): Promis
   // Who waits for a lock of the sources holds one of the routes.
   for (const entries of [memory.sources, memory.routes]) await forgetEntries(entries, worker);
   forgetUpstreams(memory.upstreams, worker);
+  forgetOpenSockets(memory.sockets, worker);
   await forgetUndecided(memory.budget, worker);
 }
 
-/**
- * Half of the descriptors that are left for connections may wait for a decision: a forwarded connection needs two, and without a bound
- * below the system's own, clients that say nothing would take them all.
- */
-export function budgetLimits(descriptors: number, workers: number): BudgetLimits {
-  const forConnections = descriptors - DESCRIPTORS_OF_PROCESS - workers * DESCRIPTORS_OF_WORKER;
-  const connectionsMax = Math.min(
-    defaultBudgetLimits.connectionsMax,
-    Math.max(UNDECIDED_MIN, Math.floor(forConnections / 2)),
-  );
+/** Of connections: a forwarded one has two. */
+function socketsMax(descriptors: number, workers: number): number {
+  return Math.max(2 * UNDECIDED_MIN, descriptors - DESCRIPTORS_OF_PROCESS - workers * DESCRIPTORS_OF_WORKER);
+}
+
+/** Half of the sockets may wait for a decision: without a bound of their own, clients that say nothing would take them all. */
+function budgetLimits(sockets: number): BudgetLimits {
+  const connectionsMax = Math.min(defaultBudgetLimits.connectionsMax, Math.max(UNDECIDED_MIN, Math.floor(sockets / 2)));
   return {
     ...defaultBudgetLimits,
     connectionsMax,

@@ -14,6 +14,7 @@ import { TrustedProxies } from "../proxy-protocol/trusted-proxies.ts";
 import type { ConnectionRecord, ListenerAddress, RefusedObject } from "../relay.ts";
 import type { RelayOptions } from "../relay-options.ts";
 import { createEdgeClock } from "../shared/edge-clock.ts";
+import { OpenSockets } from "../shared/open-sockets.ts";
 import { SharedEntries } from "../shared/shared-entries.ts";
 import { Traffic } from "../shared/traffic.ts";
 import { UndecidedBudget } from "../shared/undecided-budget.ts";
@@ -58,6 +59,7 @@ export class Engine {
       debug: start.wantsDebug,
       onClose: start.wantsRecords ? hooks.onRecord : null,
       traffic: new Traffic(hooks.onTraffic),
+      sockets: new OpenSockets(memory.sockets, worker),
       budget: new UndecidedBudget(memory.budget, worker, hooks.evictElsewhere),
       limiter: new RouteLimiter(routes, new SharedEntries(memory.sources, worker), now),
       chooser: new BackendChooser(routes, now),

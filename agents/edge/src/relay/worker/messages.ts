@@ -2,6 +2,7 @@
 // else is told once. Nothing here is said per byte, and per connection only what the access log wants, many at a time.
 import type { HashKey } from "../shared/keyed-hash.ts";
 import type { BudgetMemory } from "../shared/budget-sources.ts";
+import type { OpenSocketsMemory } from "../shared/open-sockets.ts";
 import type { SharedEntriesMemory } from "../shared/shared-entries.ts";
 import type { TrafficAnnouncement } from "../shared/traffic.ts";
 import type { UpstreamsMemory } from "../backend/upstream-sockets.ts";
@@ -11,6 +12,7 @@ import type { EncodedObjects } from "./encoded-objects.ts";
 /** What all workers of an engine share. */
 export interface EngineMemory {
   readonly hashKey: HashKey;
+  readonly sockets: OpenSocketsMemory;
   readonly budget: BudgetMemory;
   /** Of routes: limits, turns and loads of backends. */
   readonly routes: SharedEntriesMemory;
