@@ -119,6 +119,34 @@ test("keeps nothing of 1 GiB that is pushed at readers who do not read, and carr
   expectBalanced(await relay.ask("counters", null));
 });
 
+const BURSTS = 300;
+/** Of each connection that was busy once. What all of them keep together, whatever their number, is in it. */
+const IDLE_MAX = 64 * 1024;
+
+test("keeps little of connections that were busy and are idle now", async () => {
+  const accepted: Socket[] = [];
+  await using backend = await startTcpBackend({
+    onSocket(socket) {
+      socket.on("error", () => socket.destroy());
+      socket.resume();
+      accepted.push(socket);
+    },
+  });
+  await using relay = await startRelayProcess({ workers: 1 });
+  const objects = [settingsObject(), routeTo(visited, backend)];
+  expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
+  const clients = await Promise.all(Array.from({ length: BURSTS }, () => connectRaw(relay.listener)));
+  for (const client of clients) client.send(visitedHello);
+  await expect.poll(() => accepted.length).toBe(BURSTS);
+  const before = await relay.ask("usedMemory", null);
+  const burst = Buffer.alloc(256 * 1024);
+  for (const client of clients) client.send(burst);
+  for (const socket of accepted) socket.write(burst);
+  for (const client of clients) await client.bytes(burst.length);
+  const grown = async (): Promise<number> => ((await relay.ask("usedMemory", null)).live - before.live) / BURSTS;
+  await expect.poll(grown, { interval: 500 }).toBeLessThan(IDLE_MAX);
+});
+
 async function slowestVisit(relay: RelayProcess, count: number): Promise<number> {
   let slowestMs = 0;
   for (let i = 0; i < count; i++) {

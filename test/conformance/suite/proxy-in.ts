@@ -136,6 +136,19 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
       expect(backend.count).toBe(0);
     });
 
+    test("do not make one source of all who come through one proxy, however late they are", async () => {
+      await using backend = await startSayingBackend("in");
+      const engine = await start(behindProxy);
+      await engine.serveOne(name, backend);
+      // More than one source may have undecided.
+      const clients = await Promise.all(Array.from({ length: 300 }, () => connectRaw(engine.relay.listeners[0]!)));
+      await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(clients.length);
+      for (const [i, client] of clients.entries()) {
+        client.send(Buffer.concat([proxyV2(from(`192.0.${i >> 8}.${i & 255}`)), helloFor(name)]));
+      }
+      for (const client of clients) expect(await firstWord(client)).toBe("in");
+    });
+
     test("are never guessed: on a listener without them they are no TLS", async () => {
       await using backend = await startTcpBackend();
       const engine = await start(behindProxy);

@@ -77,7 +77,8 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#accepted = connection;
     this.#client = new TcpSocket(connection.handle, this);
     this.#peer = connection.peer;
-    this.source = sourceKey(connection.peer.address);
+    // Whose it is, a PROXY header will say: until then those of one proxy are not taken for one source's.
+    this.source = connection.proxy ? `connection ${connection.sequence}` : sourceKey(connection.peer.address);
     core.traffic.accept();
     core.sockets.add();
     core.open.add(this);
@@ -144,7 +145,12 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     if (verdict.kind === "bad") return this.#refuse("bad_proxy_header", null);
     this.#headerBytes = verdict.used;
     const { source, destination } = verdict.header;
+    this.#core.budget.remove(this);
     if (source !== null) this.#carried(source, destination);
+    this.source = sourceKey(this.#peer.address);
+    this.#core.budget.add(this);
+    // The budget is full of its source's and had to let go of this one first.
+    if (this.#state !== state) return;
     this.#awaitHello(state.table);
     const first = bytes.subarray(verdict.used - before);
     if (first.length > 0) this.read(this.#client, first);
@@ -157,9 +163,6 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   ): void {
     this.#peer = { address: source.address.text, port: source.port };
     if (destination) this.#local = { address: destination.address.text, port: destination.port };
-    this.#core.budget.remove(this);
-    this.source = sourceKey(source.address.text);
-    this.#core.budget.add(this);
   }
 
   #helloBytes(state: ConnectionState & { kind: "hello" }, bytes: Uint8Array): void {

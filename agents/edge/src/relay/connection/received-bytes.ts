@@ -1,5 +1,7 @@
 /** A second piece makes it a buffer of its own, of at least this. */
 const CAPACITY_MIN = 1_024;
+/** It grows by what it has, and by no more than this. */
+const GROWTH_MAX = 65_536;
 
 /**
  * What a client has sent so far, kept for the backend as one piece. Pieces are copied together, never kept one by one: a
@@ -22,7 +24,7 @@ export class ReceivedBytes {
     }
     const length = this.#length + piece.length;
     if (length > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(CAPACITY_MIN, 2 * length));
+      const grown = Buffer.allocUnsafeSlow(Math.max(CAPACITY_MIN, length + Math.min(length, GROWTH_MAX)));
       grown.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = grown;
     }

@@ -3,7 +3,7 @@
 
 /** The bucket holds this much of a second's worth, or one read of a socket, whichever is more. */
 const BURST_SECONDS = 0.1;
-const READ_BYTES_MAX = 65_536;
+const READ_BYTES_MAX = 131_072;
 
 export class Bandwidth {
   readonly #bytesPerSecond: number;

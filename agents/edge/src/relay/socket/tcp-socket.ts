@@ -8,7 +8,7 @@
 //
 // Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
 // of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
-// gives it back with its first small read.
+// gives it back with its first small read, or when it is still reading after a while in which nothing came.
 //
 // Counts. What the kernel took of a pending write is known to the handle alone: handed minus its queue. One case is a lower
 // bound: a pending write that fails; what was left of it is gone with it, and the last sample stands.
@@ -29,7 +29,7 @@ import {
 } from "./tcp-binding.ts";
 
 export interface SocketOwner {
-  /** The bytes stay what they are until the next read of this socket: whoever needs them longer stops it, or copies them. */
+  /** Whoever needs the bytes for longer than this call stops the socket until then, or copies them. */
   read(socket: TcpSocket, bytes: Uint8Array): void;
   /** Its FIN was read. */
   ended(socket: TcpSocket): void;
@@ -65,6 +65,9 @@ export class TcpSocket {
   #taken = 0;
   /** Memory of its own that reads go to; null: the memory of all. */
   #own: Uint8Array | null = null;
+  /** Whether something came into it since the last sweep. */
+  #ownRead = false;
+  #swept = 0;
   /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
   #shutdown: "no" | "wanted" | "sent" | "done" = "no";
   #resetWanted = false;
@@ -154,6 +157,7 @@ export class TcpSocket {
     if (this.#closed) return;
     this.#sample();
     this.#closed = true;
+    owners.delete(this);
     this.#handle.close();
   }
 
@@ -162,6 +166,7 @@ export class TcpSocket {
     if (this.#closed) return;
     this.#sample();
     this.#closed = true;
+    owners.delete(this);
     if (this.#shutdown === "sent") this.#resetWanted = true;
     else this.#resetNow();
   }
@@ -204,8 +209,11 @@ export class TcpSocket {
 
   /** Where the next read goes; undefined: where this one went. */
   #takeOwn(): Uint8Array | undefined {
-    if (this.#own !== null || this.#closed) return undefined;
+    this.#ownRead = true;
+    if (this.#own !== null || this.#closed || owners.size >= OWNERS_MAX) return undefined;
     this.#own = spares.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES);
+    owners.add(this);
+    sweeping ??= setInterval(sweep, SWEEP_MS).unref();
     return this.#own;
   }
 
@@ -214,7 +222,18 @@ export class TcpSocket {
     if (this.#own === null || !this.#reading) return undefined;
     if (spares.length < SPARES_MAX) spares.push(this.#own);
     this.#own = null;
+    owners.delete(this);
     return memoryOfAll;
+  }
+
+  /** The handle is told from outside of its read, which leaves a few bytes with it every time: hence the bound. */
+  static sweep(socket: TcpSocket): void {
+    const isIdle = !socket.#ownRead;
+    socket.#ownRead = false;
+    if (isIdle && socket.#swept < SWEPT_MAX && socket.#giveBack() !== undefined) {
+      socket.#swept++;
+      socket.#handle.useUserBuffer(memoryOfAll);
+    }
   }
 
   static onWritten(socket: TcpSocket, status: number): void {
@@ -263,9 +282,23 @@ const OWN_BYTES = 131_072;
 const SHARED_BYTES = 65_536;
 /** A read that brings as much may have brought more. */
 const MUCH_BYTES = 16_384;
-const SPARES_MAX = 16;
+const SPARES_MAX = 64;
 const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);
 const spares: Uint8Array[] = [];
+
+const SWEEP_MS = 1_000;
+const SWEPT_MAX = 1_000;
+/** Sockets with memory of their own; further ones do without. */
+const OWNERS_MAX = 256;
+const owners = new Set<TcpSocket>();
+let sweeping: NodeJS.Timeout | null = null;
+
+function sweep(): void {
+  for (const socket of owners) TcpSocket.sweep(socket);
+  if (owners.size > 0) return;
+  if (sweeping) clearInterval(sweeping);
+  sweeping = null;
+}
 
 /** The request of the next write: one that did not have to wait leaves nothing in it, so most writes share one. */
 let nextWrite = newWrite();
