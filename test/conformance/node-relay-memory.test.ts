@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { TableObject, TableUpdate } from "@helloway/edge/relay/relay";
 import { receiveHashed, sendHashed } from "../harness/hashed-stream.ts";
+import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startSayingBackend } from "../harness/saying-backend.ts";
 import { barrierObject, routeUid, settingsObject } from "../harness/table-objects.ts";
@@ -135,8 +136,12 @@ test("keeps little of connections that were busy and are idle now", async () => 
   await using relay = await startRelayProcess({ workers: 1 });
   const objects = [settingsObject(), routeTo(visited, backend)];
   expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
-  const clients = await Promise.all(Array.from({ length: BURSTS }, () => connectRaw(relay.listener)));
-  for (const client of clients) client.send(visitedHello);
+  const clients: Peer[] = [];
+  while (clients.length < BURSTS) {
+    const client = await connectRaw(relay.listener);
+    client.send(visitedHello);
+    clients.push(client);
+  }
   await expect.poll(() => accepted.length).toBe(BURSTS);
   const before = await relay.ask("usedMemory", null);
   const burst = Buffer.alloc(256 * 1024);
