@@ -6,5 +6,6 @@ require("../../../tools/require-node.cjs");
 var cache = require("node:path").join(__dirname, "../../../node_modules/.cache/helloway");
 require("node:module").enableCompileCache(cache);
 // For worker threads, which ask the environment alone.
+// oxlint-disable-next-line node/no-process-env -- set for Node, read by nothing of ours
 process.env.NODE_COMPILE_CACHE = cache;
 import("../src/main.ts");
