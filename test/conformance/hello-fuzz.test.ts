@@ -75,7 +75,7 @@ function disagreement(verdict: HelloVerdict, reading: TlsReading): string | null
   }
   if (reading.protocols !== null) {
     if (verdict.kind === "incomplete") return "Node read protocols where the parser wants more";
-    const ours = verdict.hello.alpn.map((protocol) => Buffer.from(protocol).toString("ascii"));
+    const ours = [...verdict.hello.alpn].map((protocol) => Buffer.from(protocol).toString("ascii"));
     if (JSON.stringify(ours) !== JSON.stringify(reading.protocols)) {
       return `Node read protocols ${JSON.stringify(reading.protocols)}, the parser ${JSON.stringify(ours)}`;
     }
@@ -101,7 +101,7 @@ test(
       await Promise.all(
         batch.map(async (bytes) => {
           const verdict = checkParser(random, bytes);
-          const offersAlpn = verdict.kind === "hello" && verdict.hello.alpn.length > 0;
+          const offersAlpn = verdict.kind === "hello" && !verdict.hello.alpn.isEmpty;
           const reading = await readWithNodeTls(bytes, context, offersAlpn);
           const problem = disagreement(verdict, reading);
           if (problem !== null) expect.fail(`${problem}; seed ${seed}, bytes ${Buffer.from(bytes).toString("hex")}`);

@@ -113,7 +113,7 @@ function alertName(alert: number | null): string {
 
 function judgeAlpn(expected: string[] | null | undefined, hello: ParsedHello): string | null {
   if (!expected) return null;
-  const alpn = hello.alpn.map(latin1);
+  const alpn = [...hello.alpn].map(latin1);
   return sameList(alpn, expected) ? null : `alpn ${alpn.join(",")}, not ${expected.join(",")}`;
 }
 

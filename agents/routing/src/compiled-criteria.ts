@@ -72,11 +72,13 @@ export class CriteriaClient {
   }
 }
 
-function placesOf(protocols: readonly Uint8Array[]): Map<string, number> {
+function placesOf(protocols: Iterable<Uint8Array>): Map<string, number> {
   const places = new Map<string, number>();
-  for (const [place, protocol] of protocols.entries()) {
+  let place = 0;
+  for (const protocol of protocols) {
     const text = protocolText(protocol);
     if (!places.has(text)) places.set(text, place);
+    place++;
   }
   return places;
 }

@@ -60,12 +60,15 @@ function admit<R extends DecidableRoute>(route: R, facts: HelloFacts): Decision<
 }
 
 function byDefault<R extends DecidableRoute>(route: R | null, facts: HelloFacts, otherwise: Decision<R>): Decision<R> {
-  return route === null || facts.alpn.some(isAcmeTls) ? otherwise : admit(route, facts);
+  return route === null || offersAcmeTls(facts) ? otherwise : admit(route, facts);
 }
 
 /** RFC 8737: answering for a name that nobody registered would let its certificate be issued. */
-function isAcmeTls(protocol: Uint8Array): boolean {
-  return protocol.length === ACME_TLS.length && protocolText(protocol) === ACME_TLS;
+function offersAcmeTls({ alpn }: HelloFacts): boolean {
+  for (const protocol of alpn) {
+    if (protocol.length === ACME_TLS.length && protocolText(protocol) === ACME_TLS) return true;
+  }
+  return false;
 }
 
 const ACME_TLS = "acme-tls/1";

@@ -5,7 +5,7 @@ export interface HelloFacts {
   /** The host_name as received; null: none. */
   readonly serverName: Uint8Array | null;
   /** Offered protocols in the client's order, as received. */
-  readonly alpn: readonly Uint8Array[];
+  readonly alpn: Iterable<Uint8Array>;
   /** Offered versions as numbers of the wire, 0x0304 for TLS 1.3; without GREASE. */
   readonly versions: readonly number[];
   /** The client's address, v4-mapped ones unmapped. Asked only where a route wants to know: most do not. */

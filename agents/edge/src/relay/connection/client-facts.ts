@@ -6,7 +6,7 @@ import type { ParsedHello } from "../hello/hello.ts";
 /** What a decision may ask of a client. Address and country are made when asked for: most routes ask for neither. */
 export class ClientFacts implements HelloFacts {
   readonly serverName: Uint8Array | null;
-  readonly alpn: readonly Uint8Array[];
+  readonly alpn: Iterable<Uint8Array>;
   readonly versions: readonly number[];
   readonly #address: string;
   readonly #countries: CountryDatabase | null;

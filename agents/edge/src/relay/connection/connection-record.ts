@@ -20,6 +20,10 @@ export interface ConnectionFacts {
   reason: CloseReason;
 }
 
+/** Of the offered protocols so many are recorded, of so many characters; who offers more is no client that anybody knows. */
+const OFFERS_MAX = 32;
+const OFFER_CHARACTERS_MAX = 1_024;
+
 /** IANA's values; anything else is logged as a number. */
 const versionNames = new Map([
   [0x0300, "SSLv3"],
@@ -37,7 +41,7 @@ export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
     src,
     sport,
     sni: hello?.serverName ? escapeBytes(hello.serverName) : null,
-    alpn: (hello?.alpn ?? []).map(escapeBytes),
+    alpn: hello === null ? [] : offersOf(hello.alpn),
     tlsVersions: (hello?.versions ?? []).map(
       (each) => versionNames.get(each) ?? `0x${each.toString(16).padStart(4, "0")}`,
     ),
@@ -56,4 +60,21 @@ export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
 
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
+}
+
+/** In the client's order; where some are left out the last entry says how many: `... 15968 more`. */
+function offersOf(offered: Iterable<Uint8Array>): string[] {
+  const texts: string[] = [];
+  let characters = 0;
+  let more = 0;
+  for (const protocol of offered) {
+    const text = more === 0 && texts.length < OFFERS_MAX ? escapeBytes(protocol) : null;
+    if (text === null || characters + text.length > OFFER_CHARACTERS_MAX) more++;
+    else {
+      characters += text.length;
+      texts.push(text);
+    }
+  }
+  if (more > 0) texts.push(`... ${more} more`);
+  return texts;
 }

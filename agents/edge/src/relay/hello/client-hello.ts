@@ -1,5 +1,6 @@
 // The body of a ClientHello (RFC 9846, section 4.1.2). Its frame is checked whole, because a length that lies is how two parsers
 // come to read two different names; of what the frame holds, only what decides routing is.
+import { noProtocols, type OfferedProtocols } from "./offered-protocols.ts";
 import { alerts, type HelloRejection, type ParsedHello } from "./hello.ts";
 import {
   isRejection,
@@ -54,7 +55,7 @@ export function parseClientHello(body: Uint8Array, records: number): ParsedHello
   if (at > body.length) return lyingLength("the compression methods reach beyond the hello");
   const hello = {
     serverName: null,
-    alpn: [],
+    alpn: noProtocols,
     versions: versionsUpTo(legacyVersion),
     ech: false,
     postQuantum: false,
@@ -69,7 +70,7 @@ export function parseClientHello(body: Uint8Array, records: number): ParsedHello
 /** @param hello what holds without extensions. */
 function readExtensions(body: Uint8Array, start: number, hello: ParsedHello): ParsedHello | HelloRejection {
   let serverName: Uint8Array | undefined;
-  let alpn: readonly Uint8Array[] | undefined;
+  let alpn: OfferedProtocols | undefined;
   let versions: readonly number[] | undefined;
   let { ech, postQuantum } = hello;
   for (let at = start; at < body.length;) {

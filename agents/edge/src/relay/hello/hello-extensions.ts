@@ -1,5 +1,6 @@
 // The extensions that decide routing, read strictly: TLS stacks differ in what they forgive, and a hello that one of them reads
 // otherwise than we do must not get past. key_share decides nothing and is read leniently.
+import { OfferedProtocols } from "./offered-protocols.ts";
 import { alerts, type HelloRejection } from "./hello.ts";
 
 const HOST_NAME = 0;
@@ -41,21 +42,15 @@ export function parseServerName(data: Uint8Array): Uint8Array | HelloRejection {
 }
 
 /** application_layer_protocol_negotiation (RFC 7301, section 3.1): at least one name, none of them empty. In the client's order. */
-export function parseAlpn(data: Uint8Array): Uint8Array[] | HelloRejection {
+export function parseAlpn(data: Uint8Array): OfferedProtocols | HelloRejection {
   if (data.length < 2 || uint16(data, 0) !== data.length - 2)
     return malformed("the protocol list does not fill its extension");
   if (data.length === 2) return malformed("an empty protocol list");
-  const list = copy(data);
-  const protocols: Uint8Array[] = [];
-  for (let at = 2; at < list.length;) {
-    const length = list[at]!;
-    if (length === 0) return malformed("an empty protocol name");
-    const end = at + 1 + length;
-    if (end > list.length) return malformed("a protocol name reaches beyond its list");
-    protocols.push(list.subarray(at + 1, end));
-    at = end;
+  for (let at = 2; at < data.length; at += 1 + data[at]!) {
+    if (data[at] === 0) return malformed("an empty protocol name");
+    if (at + 1 + data[at]! > data.length) return malformed("a protocol name reaches beyond its list");
   }
-  return protocols;
+  return new OfferedProtocols(copy(data.subarray(2)));
 }
 
 /** supported_versions (RFC 9846, section 4.2.1), without GREASE. */

@@ -108,7 +108,7 @@ describe("what a hello says", () => {
     bytes.fill(0xff);
     if (verdict.kind !== "hello") throw new Error("no hello");
     expect(text(verdict.hello.serverName)).toBe("a.test");
-    expect(verdict.hello.alpn.map(text)).toEqual(["h2", "x"]);
+    expect([...verdict.hello.alpn].map(text)).toEqual(["h2", "x"]);
   });
 
   test("supported_versions counts without GREASE, whatever the legacy version says", () => {

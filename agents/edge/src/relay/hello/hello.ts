@@ -1,6 +1,8 @@
 // What a ClientHello says, as far as routing needs it. Bytes of names stay bytes: a name is untrusted until canonicalName()
 // of @helloway/routing accepts it.
 
+import type { OfferedProtocols } from "./offered-protocols.ts";
+
 /** TLS alert descriptions that a refusal can carry (RFC 9846, section 6; RFC 6066; RFC 7301). */
 export const alerts = {
   unexpectedMessage: 0x0a,
@@ -19,7 +21,7 @@ export interface ParsedHello {
   /** The host_name of server_name as received; null: no extension, or an empty name. */
   serverName: Uint8Array | null;
   /** Offered protocols in the client's order, GREASE included, each as received. */
-  alpn: readonly Uint8Array[];
+  alpn: OfferedProtocols;
   /**
    * Offered versions without GREASE, as sent: supported_versions when present, else everything up to
    * min(legacy_version, 0x0303). 0x0304 is TLS 1.3.
