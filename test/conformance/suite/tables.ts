@@ -13,7 +13,7 @@ import {
   tableObject,
 } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
-import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
 
 const name = "app.example.test";
 
@@ -94,6 +94,26 @@ export function defineTables(makeRelay: MakeRelay): void {
       // It stands until the object changes, and is gone then.
       expect(await engine.edit(barrierObject("elsewhere.test", false))).toEqual(["backend_not_allowed"]);
       expect(await engine.edit(good)).toEqual([]);
+    });
+
+    test("takes an edit of thousands of routes like one of few: the others stay, and what is refused is kept", async () => {
+      await using first = await saying("first");
+      await using last = await saying("last");
+      const engine = await start();
+      const many = (backend: { host: string; port: number }) =>
+        Array.from({ length: 1_500 }, (_, i) =>
+          routeObject(`r${i}`, { hostnames: [`r${i}.test`], backends: [backendFields(backend)] }),
+        );
+      await engine.serve(routeTo(name, first), routeTo("other.example.test", first), ...many(first));
+      const bad = routeObject(name, { hostnames: [name], backends: [forbidden] });
+      expect(await engine.edit(bad, ...many(last))).toEqual(["backend_not_allowed"]);
+      expect(await answer(engine, name)).toBe("first");
+      expect(await answer(engine, "other.example.test")).toBe("first");
+      expect(await answer(engine, "r1499.test")).toBe("last");
+      const removals = many(last).map(({ kind, id }) => ({ kind, id }));
+      await engine.relay.apply({ snapshot: false, objects: [], removals });
+      expect(await answer(engine, "r0.test")).toBe(null);
+      expect(await answer(engine, name)).toBe("first");
     });
 
     test("keeps a refused version only for hostnames that the newest version still has and nobody else holds", async () => {
