@@ -49,3 +49,19 @@ test("answers with nothing when it is cancelled, and never rejects", async () =>
   resolver.cancel();
   expect(await asked).toEqual([]);
 });
+
+test(
+  "goes on with the last answer before it asks a second time when the server falls silent",
+  { timeout: 20_000 },
+  async () => {
+    dns.set(name, ["192.0.2.1"], 1);
+    expect(await addresses()).toEqual(["192.0.2.1"]);
+    const asked = dns.questions(name);
+    dns.set(name, "silent");
+    await expect.poll(() => resolver.cached(name), { timeout: 5_000 }).toBe(null);
+    expect(await addresses()).toEqual(["192.0.2.1"]);
+    expect(await addresses()).toEqual(["192.0.2.1"]);
+    // Once for each family.
+    expect(dns.questions(name)).toBe(asked + 2);
+  },
+);

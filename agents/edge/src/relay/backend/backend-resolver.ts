@@ -1,5 +1,6 @@
 // Addresses of backends that are names. Asked of DNS alone, as absolute names: no hosts file, no search list, no numeric
-// spellings, which dns.lookup would all allow. Answers live as long as their TTL; while the servers fail, the last answer does.
+// spellings, which dns.lookup would all allow. Answers live as long as their TTL; while the servers fail, the last answer does (as
+// RFC 8767 has it), and while they are silent nobody waits for long.
 import { Resolver } from "node:dns/promises";
 import { type Address, parseAddress } from "@helloway/routing/address";
 
@@ -11,6 +12,8 @@ const NONE_TTL_MS = 5_000;
 /** How long an answer outlives its TTL while no server answers, and how often they are asked meanwhile. */
 const STALE_MAX_MS = 600_000;
 const FAILED_TTL_MS = 1_000;
+/** How long a new answer is waited for where there is a last one. */
+const STALE_WAIT_MS = 200;
 /** Names held; the oldest answer goes first. */
 const NAMES_MAX = 10_000;
 /** Addresses of each family taken of one answer: every connection looks at all, and who owns the name decides how many there are. */
@@ -49,7 +52,10 @@ export class BackendResolver {
     if (cached) return Promise.resolve(cached);
     let asking = this.#asking.get(host);
     if (!asking) {
-      asking = this.#ask(host).finally(() => this.#asking.delete(host));
+      const last = this.#answers.get(host);
+      const answer = this.#ask(host).finally(() => this.#asking.delete(host));
+      const isUseful = last !== undefined && last.addresses.length > 0 && performance.now() < last.staleAt;
+      asking = isUseful ? soonOr(answer, last.addresses) : answer;
       this.#asking.set(host, asking);
     }
     return asking;
@@ -91,6 +97,17 @@ export class BackendResolver {
       break;
     }
   }
+}
+
+/** The answer, or the last one when it does not come soon. */
+function soonOr(answer: Promise<readonly Address[]>, last: readonly Address[]): Promise<readonly Address[]> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, STALE_WAIT_MS, last);
+    void answer.then((addresses) => {
+      clearTimeout(timer);
+      resolve(addresses);
+    });
+  });
 }
 
 /** null: no server gave an answer. */
