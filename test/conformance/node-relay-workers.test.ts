@@ -230,3 +230,28 @@ test("accepts from sockets that it was passed; when a worker dies with one it ha
   expect(await replaced(edge)).toBe(0);
   await relay.ask("close", null);
 });
+
+test("accepts from every socket that it was passed, also from more than it has workers", async () => {
+  const passed: Server[] = [await listen(0)];
+  const { port } = passed[0]!.address() as { port: number };
+  while (passed.length < 3) passed.push(await listen(port));
+  const edge = await startEdge({ workers: 2, passed });
+  for (const server of passed) server.close();
+  await Promise.all(Array.from({ length: 60 }, () => visit(edge)));
+  await edge.relay.ask("close", null);
+});
+
+test("leaves passed sockets to whoever else holds them when it drains, and refuses nobody there", async () => {
+  const server = await listen(0);
+  server.on("connection", (socket) => socket.end("successor"));
+  const { relay } = await startEdge({ workers: 1, passed: [server] });
+  await relay.ask("drain", { timeoutMs: 0 });
+  for (let i = 0; i < 20; i++) {
+    const client = await connectRaw(relay.listener);
+    await client.over();
+    expect(client.received().toString()).toBe("successor");
+    client.end();
+  }
+  server.close();
+  await relay.ask("close", null);
+});

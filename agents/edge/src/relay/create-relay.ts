@@ -134,12 +134,16 @@ class NodeRelay implements Relay {
   async listen(): Promise<void> {
     const { listen, workers } = this.#options;
     const targets: ListenCall["targets"][number][][] = Array.from({ length: workers }, () => []);
-    const bound: (ListenerAddress | null)[] = [];
+    /** Where the answers will say what each was bound to: by worker, the place among its targets. */
+    const bound: (ListenerAddress | { worker: number; place: number })[] = [];
     for (const spec of listen) {
       const proxy = spec.proxy ?? false;
       if ("descriptors" in spec) {
-        for (const [worker, descriptor] of spec.descriptors.entries()) targets[worker]?.push({ descriptor, proxy });
-        bound.push(null);
+        // Each is accepted from by one worker, however many there are.
+        for (const [index, descriptor] of spec.descriptors.entries()) {
+          const worker = index % workers;
+          bound.push({ worker, place: targets[worker]!.push({ descriptor, proxy }) - 1 });
+        }
       } else {
         const address = await probeListen(spec);
         for (const each of targets) each.push({ ...address, proxy });
@@ -152,8 +156,9 @@ class NodeRelay implements Relay {
       this.#targets = targets;
       return listening;
     });
-    // Every worker answers in the order of its targets, and the first has a descriptor of each name.
-    this.#bound = bound.map((address, index) => address ?? answers[0]?.[index] ?? { address: "", port: 0 });
+    const addresses = bound.map((each) => ("address" in each ? each : answers[each.worker]![each.place]!));
+    // Sockets that share a port are one listener.
+    this.#bound = [...new Map(addresses.map((each) => [`${each.address} ${each.port}`, each])).values()];
     this.#ownSockets = ownSockets([...this.#bound, ...this.#options.ownSockets]);
     await this.#everyone((thread) => thread.call("setOwnSockets", this.#ownSockets));
   }
@@ -164,12 +169,13 @@ class NodeRelay implements Relay {
 
   async apply(update: TableUpdate): Promise<ApplyResult> {
     return await this.#next(async () => {
-      this.#offered.take(update);
       const call = toCall(update);
       const [, ...others] = this.#seats;
       const told = others.map(({ thread }) => ignoringLoss(thread.call("apply", call)));
       const refused = await this.#applyTelling(call);
       await Promise.all(told);
+      // Not before: where every worker has ended, the next ones serve what the last ones did.
+      this.#offered.take(update);
       this.#offered.refused(refused);
       return { refused };
     });

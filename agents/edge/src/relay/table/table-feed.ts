@@ -122,7 +122,11 @@ async function fill(table: Table, objects: readonly TableObject[], lastGood: Las
     await nextTurn();
     started = performance.now();
   }
-  table.finish();
+  for (const _ of table.finish()) {
+    if (performance.now() - started < SLICE_MS) continue;
+    await nextTurn();
+    started = performance.now();
+  }
 }
 
 const noLastGood: LastGood = { lastGood: () => null };

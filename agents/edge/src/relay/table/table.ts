@@ -9,13 +9,14 @@
 // - A refused barrier or settings object keeps its last good version whole: each only restricts.
 // - A hostname is held by routes of one team, each with criteria of its own. Routes that were there keep what they hold;
 //   newcomers are taken in the order of their uids.
-// - change() is one synchronous step and touches only what the edit names, the refused routes and their hostnames.
+// - change() is one synchronous step and touches only what the edit names and the refused routes that claim a hostname of it:
+//   what else is refused stays as it is, and costs nothing. finish() alone looks at all that is refused, in slices.
 //
 // Removals and lost hostnames are never refused: nothing here can keep what is no longer offered.
 import { type BarrierNames, NameTable } from "@helloway/routing/name-table";
 import type { RefusedObject, TableObject, TableObjectKind } from "../relay.ts";
 import { type BarrierCheck, checkBarrier } from "./check-barrier.ts";
-import { checkRoute, type RouteCheck, type RouteClaim, type RouteGround } from "./check-route.ts";
+import { checkRoute, type RouteCheck, type RouteClaim, type RouteGround, type RouteTerms } from "./check-route.ts";
 import { checkSettings, type ServedSettings, type SettingsGround } from "./check-settings.ts";
 import type { Refusal } from "./refusal.ts";
 import type { ServedRoute } from "./served-route.ts";
@@ -60,9 +61,15 @@ export interface TableEdit {
 
 const noLastGood: LastGood = { lastGood: () => null };
 
+/** How many refused routes finish() looks at in one slice. */
+const SLICE_ROUTES = 32;
+
 /** What one change comes to: the names to put and to remove. */
 interface Edit {
+  /** Uids of the routes that it offers. */
   readonly touched: string[];
+  /** What they claim and what is claimed no longer: only there may other routes come to hold or keep something else. */
+  readonly hostnames: Set<string>;
   readonly put: ServedRoute[];
   readonly remove: Set<string>;
   readonly putBarriers: BarrierNames[];
@@ -77,6 +84,8 @@ export class Table implements LastGood {
   readonly #barriers = new Map<string, BarrierEntry>();
   /** Uids of routes that are not served as offered. */
   readonly #refused = new Set<string>();
+  /** By hostname, the uids of those that claim it. */
+  readonly #claimants = new Map<string, Set<string>>();
   /** By hostname, the routes that are served there as offered. */
   readonly #holders = new Map<string, readonly ServedRoute[]>();
   readonly #ground: RouteGround;
@@ -126,32 +135,41 @@ export class Table implements LastGood {
     this.#swap(edit);
   }
 
-  /** The last step of a new table. */
-  finish(): void {
-    this.change({ put: [], removeRoutes: [], removeBarriers: [] });
+  /** The last step of a new table, which is whole when the generator has ended; between two slices other work may be done. */
+  *finish(): Generator<undefined, void> {
+    const undecided = [...this.#refused].sort();
+    for (const uids of slices(undecided)) {
+      const edit = newEdit([]);
+      for (const uid of uids) this.#hold(uid, edit);
+      this.#swap(edit);
+      yield;
+    }
+    const kept = new Set<string>();
+    for (const uids of slices(undecided)) {
+      const edit = newEdit([]);
+      this.#keep(uids, kept, edit);
+      this.#swap(edit);
+      yield;
+    }
   }
 
   /** Routes and barriers alone; new settings mean a new table. */
   change(change: TableEdit): void {
     const edit = this.#offer(change, noLastGood);
-    const undecided = [...new Set([...edit.touched, ...this.#refused])].sort();
-    for (const uid of undecided) this.#hold(uid, edit);
-    this.#keep(edit);
+    const undecided = new Set(edit.touched);
+    for (const hostname of edit.hostnames) {
+      for (const uid of this.#claimants.get(hostname) ?? []) undecided.add(uid);
+    }
+    for (const uid of [...undecided].sort()) this.#hold(uid, edit);
+    this.#keep(this.#affected(edit), new Set(), edit);
     this.#swap(edit);
   }
 
   #offer(change: TableEdit, lastGood: LastGood): Edit {
-    const edit: Edit = {
-      touched: [],
-      put: [],
-      remove: new Set(),
-      putBarriers: [],
-      removeBarriers: new Set(change.removeBarriers),
-    };
+    const edit = newEdit(change.removeBarriers);
     for (const uid of change.removeRoutes) {
       this.#release(uid, edit);
       this.#routes.delete(uid);
-      this.#refused.delete(uid);
     }
     for (const id of change.removeBarriers) this.#barriers.delete(id);
     for (const object of change.put) {
@@ -208,12 +226,15 @@ export class Table implements LastGood {
       barred: [],
     });
     edit.touched.push(offered.id);
+    for (const hostname of claimOf(check)?.hostnames ?? []) edit.hostnames.add(hostname);
   }
 
   /** Takes a route's names out of the way, as far as it holds any. */
   #release(uid: string, edit: Edit): void {
     const entry = this.#routes.get(uid);
     if (!entry) return;
+    this.#unrefuse(uid, entry);
+    for (const hostname of claimOf(entry.check)?.hostnames ?? []) edit.hostnames.add(hostname);
     for (const id of entry.barred) edit.removeBarriers.add(id);
     if (!entry.served) return;
     edit.remove.add(uid);
@@ -234,19 +255,57 @@ export class Table implements LastGood {
     const refusal = entry.check.kind === "refused" ? entry.check.refusal : this.#taken(entry.check.route);
     entry.refusal = refusal;
     if (refusal || entry.check.kind === "refused") {
-      this.#refused.add(uid);
+      this.#refuse(uid, entry);
       return;
     }
-    this.#refused.delete(uid);
+    this.#unrefuse(uid, entry);
     edit.remove.delete(uid);
     entry.good = entry.offered;
     this.#unbar(entry, edit);
     entry.served = entry.check.route;
     for (const hostname of entry.served.hostnames) {
+      edit.hostnames.add(hostname);
       const others = this.#holders.get(hostname)?.filter((each) => each.uid !== uid) ?? [];
       this.#holders.set(hostname, [...others, entry.served]);
     }
     edit.put.push(entry.served);
+  }
+
+  #refuse(uid: string, { check }: RouteEntry): void {
+    this.#refused.add(uid);
+    for (const hostname of claimOf(check)?.hostnames ?? []) {
+      const claimants = this.#claimants.get(hostname);
+      if (claimants) claimants.add(uid);
+      else this.#claimants.set(hostname, new Set([uid]));
+    }
+  }
+
+  #unrefuse(uid: string, { check }: RouteEntry): void {
+    if (!this.#refused.delete(uid)) return;
+    for (const hostname of claimOf(check)?.hostnames ?? []) {
+      const claimants = this.#claimants.get(hostname);
+      claimants?.delete(uid);
+      if (claimants?.size === 0) this.#claimants.delete(hostname);
+    }
+  }
+
+  /**
+   * The refused routes that may keep something else after the edit, in the order of their uids: who claims a hostname of it, and as
+   * one may keep what another let go, who claims a hostname of one that may keep anything.
+   */
+  #affected({ hostnames }: Edit): string[] {
+    const affected = new Set<string>();
+    const reached = new Set(hostnames);
+    for (const hostname of reached) {
+      for (const uid of this.#claimants.get(hostname) ?? []) {
+        if (affected.has(uid)) continue;
+        affected.add(uid);
+        const entry = this.#routes.get(uid)!;
+        if (keepsTerms(entry) === null) continue;
+        for (const claimed of claimOf(entry.check)?.hostnames ?? []) reached.add(claimed);
+      }
+    }
+    return [...affected].sort();
   }
 
   #taken(route: ServedRoute): Refusal | null {
@@ -266,10 +325,15 @@ export class Table implements LastGood {
     return null;
   }
 
-  /** Gives every refused route what its last good version may still serve. */
-  #keep(edit: Edit): void {
-    const kept = new Set<string>();
-    for (const uid of [...this.#refused].sort()) {
+  /**
+   * Gives refused routes what their last good versions may still serve.
+   *
+   * @param uids in their order; those that are not refused are passed over.
+   * @param kept hostname and criteria of what earlier ones keep.
+   */
+  #keep(uids: Iterable<string>, kept: Set<string>, edit: Edit): void {
+    for (const uid of uids) {
+      if (!this.#refused.has(uid)) continue;
       const entry = this.#routes.get(uid)!;
       // By now everybody has what they hold: whichever way the table came to be, the refusal names the same route.
       if (entry.check.kind === "served") entry.refusal = this.#taken(entry.check.route) ?? entry.refusal;
@@ -286,7 +350,7 @@ export class Table implements LastGood {
 
   /** Bars what a refused route has a right to and does not serve. */
   #bar(uid: string, entry: RouteEntry, edit: Edit): void {
-    const claim: RouteClaim | null = entry.check.kind === "refused" ? entry.check.claim : entry.check.route;
+    const claim = claimOf(entry.check);
     const barred: BarrierNames[] = [];
     for (const name of claim?.hostnames ?? []) {
       if (entry.served?.hostnames.includes(name)) continue;
@@ -306,9 +370,9 @@ export class Table implements LastGood {
   }
 
   #keptRoute(entry: RouteEntry, taken: ReadonlySet<string>): ServedRoute | null {
-    const { check, good } = entry;
-    const terms = check.kind === "refused" ? check.keep : check.route;
-    if (!terms || !good || good === entry.offered) return null;
+    const { good } = entry;
+    const terms = keepsTerms(entry);
+    if (!terms || !good) return null;
     if (entry.goodRoute === undefined) {
       const earlier = checkRoute(good.body, good.id, this.#ground);
       entry.goodRoute = earlier.kind === "served" ? earlier.route : null;
@@ -326,6 +390,31 @@ export class Table implements LastGood {
     const { team, wildcardDepth, criteria, criteriaKey, access, limits } = terms;
     return { ...rest, hostnames, team, wildcardDepth, criteria, criteriaKey, access, limits };
   }
+}
+
+/** Under what a refused route may serve its last good version; null: it has none, or may not. */
+function keepsTerms({ check, good, offered }: RouteEntry): RouteTerms | null {
+  if (!good || good === offered) return null;
+  return check.kind === "refused" ? check.keep : check.route;
+}
+
+function claimOf(check: RouteCheck): RouteClaim | null {
+  return check.kind === "refused" ? check.claim : check.route;
+}
+
+function newEdit(removeBarriers: readonly string[]): Edit {
+  return {
+    touched: [],
+    hostnames: new Set(),
+    put: [],
+    remove: new Set(),
+    putBarriers: [],
+    removeBarriers: new Set(removeBarriers),
+  };
+}
+
+function* slices(uids: readonly string[]): Generator<string[]> {
+  for (let i = 0; i < uids.length; i += SLICE_ROUTES) yield uids.slice(i, i + SLICE_ROUTES);
 }
 
 function refusedObject(offered: TableObject, refusal: Refusal, kept: TableObject | null): RefusedObject {

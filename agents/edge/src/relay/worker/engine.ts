@@ -41,6 +41,8 @@ export class Engine {
   readonly #open = new Set<Connection>();
   readonly #core: RelayCore;
   readonly #listeners: TcpListener[] = [];
+  /** Of descriptors that were passed: others hold these sockets too. */
+  readonly #passed: TcpListener[] = [];
   #drain: Drain | null = null;
   #sequence = 0;
 
@@ -88,7 +90,10 @@ export class Engine {
           onFailure: (error: number, listener: ListenerAddress) =>
             this.#hooks.log.error({ ...systemError(error), listener }, "cannot accept a connection"),
         };
-        this.#listeners.push(listenTcp("descriptor" in target ? target : { ...target, shared: true }, handlers));
+        const passed = "descriptor" in target;
+        const listener = listenTcp(passed ? target : { ...target, shared: true }, handlers);
+        this.#listeners.push(listener);
+        if (passed) this.#passed.push(listener);
       }
     } catch (error) {
       await this.#closeListeners();
@@ -145,6 +150,11 @@ export class Engine {
 
   async drain(timeoutMs: number): Promise<null> {
     this.#core.draining = true;
+    // Whoever else holds them serves there: nobody is refused.
+    for (const listener of this.#passed.splice(0)) {
+      this.#listeners.splice(this.#listeners.indexOf(listener), 1);
+      await listener.close();
+    }
     this.#drain?.stop();
     const drain = new Drain(this.#open);
     this.#drain = drain;
@@ -171,6 +181,7 @@ export class Engine {
   }
 
   async #closeListeners(): Promise<void> {
+    this.#passed.length = 0;
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
   }
 }
