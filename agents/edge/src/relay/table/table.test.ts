@@ -25,16 +25,21 @@ interface Version {
   uid: string;
   hostnames: string[];
   allowed: boolean;
+  /** Only for clients that offer h2; otherwise for all. */
+  h2?: boolean;
+  /** Whether an earlier version may be served instead. */
+  keep?: boolean;
 }
 
-function route({ uid, hostnames, allowed }: Version): TableObject {
+function route({ uid, hostnames, allowed, h2 = false, keep = true }: Version): TableObject {
   const message = create(RouteSchema, {
     uid,
     team: "team",
     name: uid,
     hostnames,
     wildcardDepth: WildcardDepth.ANY,
-    onReject: OnReject.KEEP,
+    onReject: keep ? OnReject.KEEP : OnReject.DROP,
+    ...(h2 ? { match: { alpn: [new TextEncoder().encode("h2")] } } : {}),
     backends: [{ host: allowed ? "127.0.0.1" : "10.0.0.1", port: 1, weight: 1, priority: 0 }],
     timeouts: { connectMs: 1, idleMs: 1, halfClosedMs: 1, writeStallMs: 1 },
   });
@@ -42,7 +47,7 @@ function route({ uid, hostnames, allowed }: Version): TableObject {
 }
 
 function finish(table: Table): void {
-  while (!table.finish().next().done);
+  for (const _ of table.finish());
 }
 
 function open(): Table {
@@ -119,6 +124,76 @@ test("a new table in slices serves what one change of all would", () => {
     }),
     { numRuns: 100, examples: [[heldTwice]] },
   );
+});
+
+const anyVersion = fc.record({
+  uid: fc.constantFrom(...uids),
+  hostnames: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1 }),
+  allowed: fc.boolean(),
+  h2: fc.boolean(),
+  keep: fc.boolean(),
+});
+const anyEdits = fc.array(
+  fc.record({
+    put: fc.uniqueArray(anyVersion, { selector: ({ uid }) => uid, maxLength: 2 }),
+    remove: fc.subarray(uids, { maxLength: 1 }),
+  }),
+  { maxLength: 12 },
+);
+
+/** What a table tells of itself: its answers on every name and below every wildcard, and its refusals in the order of their ids. */
+function told(table: Table): unknown {
+  const refused = table.refusedObjects().sort((a, b) => (a.id < b.id ? -1 : 1));
+  const asked = names.flatMap((name) => [name.replace("*.", "wild."), name.replace("*.", "far.wild.")]);
+  return { refused, found: asked.map((name) => table.names.lookup(name)) };
+}
+
+test("an edit leaves nothing for a look at every refused route to change", () => {
+  fc.assert(
+    fc.property(anyEdits, (steps) => {
+      const table = open();
+      for (const { put, remove } of steps) {
+        table.change({ put: put.map(route), removeRoutes: remove, removeBarriers: [] });
+        const edited = told(table);
+        finish(table);
+        expect(told(table)).toEqual(edited);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("after any edits serves what a new table of the same objects would, unless routes contend for a hostname", () => {
+  fc.assert(
+    fc.property(anyEdits, (steps) => {
+      const table = open();
+      for (const { put, remove } of steps) {
+        table.change({ put: put.map(route), removeRoutes: remove, removeBarriers: [] });
+        // Who came first holds a hostname: that is not in the objects.
+        if (table.refusedObjects().some(({ code }) => code === "hostname_taken")) continue;
+        const fresh = open();
+        fresh.add([...table.offered()], table);
+        finish(fresh);
+        expect(told(fresh)).toEqual(told(table));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a route that was refused for a hostname is served when the holder moves away, and so is what waits for that one", () => {
+  const table = open();
+  const put = (...versions: Version[]): void =>
+    table.change({ put: versions.map(route), removeRoutes: [], removeBarriers: [] });
+  put({ uid: "d", hostnames: ["one.test"], allowed: true });
+  put({ uid: "a", hostnames: ["two.test"], allowed: true });
+  put({ uid: "b", hostnames: ["one.test", "two.test"], allowed: true });
+  put({ uid: "c", hostnames: ["two.test"], allowed: true });
+  expect(table.refusedObjects().map(({ id }) => id)).toEqual(["b", "c"]);
+  put({ uid: "a", hostnames: ["x.one.test"], allowed: true });
+  expect(table.refusedObjects().map(({ id }) => id)).toEqual(["b"]);
+  put({ uid: "c", hostnames: ["*.test"], allowed: true }, { uid: "d", hostnames: ["*.test"], allowed: false });
+  expect(table.refusedObjects().map(({ id }) => id)).toEqual(["d"]);
 });
 
 test("hands out everything that was offered, refused objects and barriers included", () => {
