@@ -14,6 +14,7 @@ export interface Asked {
   ended: null;
   logged: null;
   drain: DrainOptions;
+  resume: null;
   close: null;
   failed: null;
   /** Ends the thread that was started as this one, from 0; replacements count on. */
@@ -34,6 +35,7 @@ export interface Told {
   /** Above debug. */
   logged: { level: string; message: string }[];
   drain: void;
+  resume: void;
   close: void;
   /** Why it cannot go on; null: it can. */
   failed: string | null;
@@ -54,7 +56,9 @@ export interface Ask {
 type Answer = { id: number } & ({ told: unknown } | { error: string });
 
 export interface RelayProcess extends AsyncDisposable {
+  /** The first of its listeners. */
   readonly listener: ListenerAddress;
+  readonly listeners: readonly ListenerAddress[];
   ask<N extends keyof Asked>(name: N, ask: Asked[N]): Promise<Told[N]>;
 }
 
@@ -62,7 +66,7 @@ export interface RelayProcessOptions {
   workers: number;
   /** The system's limit of open files; absent: as it is. */
   descriptors?: number;
-  /** Listening sockets of this process that it accepts from, one for each worker; absent: it listens by itself. */
+  /** Listening sockets of this process that it accepts from; absent: it listens by itself. */
   passed?: readonly Server[];
 }
 
@@ -95,7 +99,7 @@ export async function startRelayProcess({
     throw new Error(`the process of the engine ended: ${code ?? signal}`);
   });
   ended.catch(() => undefined);
-  const [listener] = (await Promise.race([once(child, "message"), ended])) as [ListenerAddress];
+  const [listeners] = (await Promise.race([once(child, "message"), ended])) as [ListenerAddress[]];
   const waiting = new Map<number, (answer: Answer) => void>();
   child.on("message", (answer: Answer) => {
     waiting.get(answer.id)?.(answer);
@@ -103,7 +107,8 @@ export async function startRelayProcess({
   });
   let asked = 0;
   return {
-    listener,
+    listener: listeners[0]!,
+    listeners,
     async ask<N extends keyof Asked>(name: N, ask: Asked[N]): Promise<Told[N]> {
       const id = ++asked;
       const answered = new Promise<Answer>((resolve) => waiting.set(id, resolve));

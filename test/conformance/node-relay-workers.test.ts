@@ -144,6 +144,29 @@ test("gives a worker that replaces another one the table of now, though it chang
   }
 });
 
+test("keeps serving the last good version of a route that refuses an edit, though all workers died while the edit came", async () => {
+  const edge = await startEdge({ workers: 2 });
+  const { relay } = edge;
+  const edit = routeTo(other, edge.saying, { backends: [{ host: "10.9.8.7", port: 443 }] });
+  const dying = [0, 1].map((nth) => relay.ask("kill", nth));
+  await Promise.all(dying);
+  const refused = relay.ask("apply", { snapshot: false, objects: [edit], removals: [] });
+  // One that comes while it waits does not pass it by.
+  const removed = relay.ask("apply", {
+    snapshot: false,
+    objects: [],
+    removals: [{ kind: "route", id: routeUid(held) }],
+  });
+  expect(await refused).toEqual(["backend_not_allowed"]);
+  expect(await removed).toEqual(["backend_not_allowed"]);
+  await expect.poll(() => replaced(edge)).toBe(2);
+  await Promise.all(Array.from({ length: 20 }, () => visit(edge)));
+  // Workers that begin when it is refused already come to the same.
+  await Promise.all([2, 3].map((nth) => relay.ask("kill", nth)));
+  await expect.poll(() => replaced(edge)).toBe(4);
+  await Promise.all(Array.from({ length: 20 }, () => visit(edge)));
+});
+
 test("serves again after all its workers have died at once, more than once", async () => {
   const edge = await startEdge({ workers: 2 });
   for (let round = 0; round < 2; round++) {
@@ -199,9 +222,9 @@ test("has counts that add up at every moment while workers die under load", asyn
   expect(Object.keys(closed).every((reason) => ["backend_closed", "worker_lost"].includes(reason))).toBe(true);
 });
 
-async function listen(port: number): Promise<Server> {
+async function listen(port: number, host = "127.0.0.1"): Promise<Server> {
   const server = createServer();
-  server.listen({ host: "127.0.0.1", port, reusePort: true });
+  server.listen({ host, port, reusePort: true, ipv6Only: true });
   await once(server, "listening");
   return server;
 }
@@ -241,10 +264,36 @@ test("accepts from every socket that it was passed, also from more than it has w
   await edge.relay.ask("close", null);
 });
 
+test.each([1, 3])(
+  "accepts from sockets of both families that were passed under one name: %i worker(s)",
+  async (workers) => {
+    const first = await listen(0);
+    const { port } = first.address() as { port: number };
+    const passed = [first, await listen(port, "::1")];
+    const edge = await startEdge({ workers, passed });
+    for (const server of passed) server.close();
+    const { listeners } = edge.relay;
+    expect(listeners).toEqual(["127.0.0.1", "::1"].map((address) => ({ address, port })));
+    for (const { address } of listeners) {
+      for (let i = 0; i < 10; i++) {
+        const client = await connectRaw({ address, port });
+        client.send(helloFor(other));
+        expect((await answer(client)).toString()).toBe("in");
+        client.end();
+      }
+    }
+    await edge.relay.ask("close", null);
+  },
+);
+
 test("leaves passed sockets to whoever else holds them when it drains, and refuses nobody there", async () => {
   const server = await listen(0);
   server.on("connection", (socket) => socket.end("successor"));
-  const { relay } = await startEdge({ workers: 1, passed: [server] });
+  const { port } = server.address() as { port: number };
+  const passed = [server, await listen(port)];
+  passed[1]!.on("connection", (socket) => socket.end("successor"));
+  const edge = await startEdge({ workers: 1, passed });
+  const { relay } = edge;
   await relay.ask("drain", { timeoutMs: 0 });
   for (let i = 0; i < 20; i++) {
     const client = await connectRaw(relay.listener);
@@ -252,6 +301,16 @@ test("leaves passed sockets to whoever else holds them when it drains, and refus
     expect(client.received().toString()).toBe("successor");
     client.end();
   }
-  server.close();
+  expect((await route(edge, "-"))?.opened ?? 0).toBe(0);
+  // A worker that ends now ends without a socket of theirs: another takes its place, and opens none either.
+  await relay.ask("kill", 0);
+  await expect.poll(() => replaced(edge)).toBe(1);
+  expect(await relay.ask("failed", null)).toBeNull();
+  await relay.ask("resume", null);
+  expect(await relay.ask("logged", null)).toContainEqual({
+    level: "warn",
+    message: expect.stringContaining("only a new process accepts there again"),
+  });
+  for (const each of passed) each.close();
   await relay.ask("close", null);
 });

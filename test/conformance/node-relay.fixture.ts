@@ -53,6 +53,7 @@ const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
   ended: async () => ended,
   logged: async () => logged,
   drain: (options: DrainOptions) => relay.drain(options),
+  resume: () => relay.resume(),
   close: () => relay.close(),
   failed: async () => failure,
   kill: async (nth) => void (await threads[nth]?.terminate()),
@@ -72,4 +73,4 @@ process.on("message", ({ id, name, ask }: Ask) => {
   );
 });
 process.on("disconnect", () => process.exit());
-process.send?.(relay.listeners[0]);
+process.send?.(relay.listeners);

@@ -6,6 +6,8 @@
 // - What a dead worker had open is closed as worker_lost, and nothing that it held of limits or budgets stays taken.
 // - A worker that died is replaced: the new one is offered the whole table before it listens. Where its listening socket was passed
 //   by a supervisor, it closed with the worker, and the engine has failed.
+// - An update that no worker lived to take was not taken: it waits for the next one that takes a dead one's place, outside of the
+//   queue in which that happens.
 import { openCountryDatabase } from "./geo/open-country-database.ts";
 import { ownSockets } from "./own-sockets.ts";
 import type {
@@ -61,13 +63,18 @@ class NodeRelay implements Relay {
   #spawned = 0;
   #ownSockets: readonly ListenerAddress[];
   #bound: ListenerAddress[] = [];
-  /** What each worker listens on; null: not yet. */
+  /** What each worker listens on; null: not yet. After a drain nothing that was passed: a descriptor's number may be another's. */
   #targets: ListenCall["targets"][] | null = null;
   #isServing = false;
+  #hasLeftPassed = false;
   #isDraining = false;
   #isClosed = false;
   /** Changes of tables and workers, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Updates, which keep their order also while one waits. */
+  #lastUpdate: Promise<unknown> = Promise.resolve();
+  /** Resolves at the end of the next attempt to replace a worker, whatever came of it, and on close(). */
+  #attempted = Promise.withResolvers<void>();
 
   constructor(options: RelayOptions, countries: Uint8Array | null) {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -168,21 +175,37 @@ class NodeRelay implements Relay {
   }
 
   async apply(update: TableUpdate): Promise<ApplyResult> {
-    return await this.#next(async () => {
-      const call = toCall(update);
-      const [, ...others] = this.#seats;
-      const told = others.map(({ thread }) => ignoringLoss(thread.call("apply", call)));
-      const refused = await this.#applyTelling(call);
-      await Promise.all(told);
-      // Not before: where every worker has ended, the next ones serve what the last ones did.
-      this.#offered.take(update);
-      this.#offered.refused(refused);
-      return { refused };
-    });
+    const turn = this.#lastUpdate.then(() => this.#applyNext(update));
+    this.#lastUpdate = turn.catch(() => undefined);
+    return await turn;
   }
 
-  /** The first worker tells what is refused; when it dies meanwhile, whoever lives is asked what became of the update. */
-  async #applyTelling(call: ApplyCall): Promise<RefusedObject[]> {
+  /** When no worker lives: once more with the first that takes a dead one's place. */
+  async #applyNext(update: TableUpdate): Promise<ApplyResult> {
+    const first = await this.#next(async () => {
+      const result = await this.#offer(update);
+      return result ?? { attempted: this.#attempted.promise };
+    });
+    if ("refused" in first) return first;
+    if (!this.#isClosed) await Promise.race([first.attempted, this.failed]);
+    const second = await this.#next(() => this.#offer(update));
+    if (second === null) throw new Error("every worker of the relay ended before it had taken an update");
+    return second;
+  }
+
+  /** null: no worker lived to take it, and the table is what it was. */
+  async #offer(update: TableUpdate): Promise<ApplyResult | null> {
+    const call = toCall(update);
+    const [, ...others] = this.#seats;
+    const told = others.map(({ thread }) => ignoringLoss(thread.call("apply", call)));
+    const [refused] = await Promise.all([this.#applyTelling(call), ...told]);
+    if (refused === null) return null;
+    this.#offered.taken(update, refused);
+    return { refused };
+  }
+
+  /** The first worker tells what is refused; when it dies meanwhile, whoever lives is asked what became of the update. null: nobody. */
+  async #applyTelling(call: ApplyCall): Promise<RefusedObject[] | null> {
     let ask: ApplyCall = { ...call, tellRefused: true };
     for (const { thread } of this.#seats) {
       const answer = await ignoringLoss(thread.call("apply", ask));
@@ -192,7 +215,7 @@ class NodeRelay implements Relay {
       }
       ask = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
     }
-    throw new Error("every worker of the relay ended while it took an update");
+    return null;
   }
 
   async counters(): Promise<Counters> {
@@ -207,10 +230,23 @@ class NodeRelay implements Relay {
 
   async drain({ timeoutMs }: DrainOptions): Promise<void> {
     this.#isDraining = true;
+    this.#leavePassed();
     await this.#everyone((thread) => thread.call("drain", { timeoutMs }));
   }
 
+  /** Workers close their copies of what was passed, and no replacement may open them. */
+  #leavePassed(): void {
+    const own = this.#targets?.map((each) => each.filter((target) => !("descriptor" in target))) ?? null;
+    this.#hasLeftPassed ||= own?.some((each, worker) => each.length < this.#targets![worker]!.length) ?? false;
+    this.#targets = own;
+  }
+
   async resume(): Promise<void> {
+    if (this.#hasLeftPassed) {
+      const message =
+        "the drain has closed sockets that a supervisor had passed: only a new process accepts there again";
+      this.#options.log.warn({}, message);
+    }
     this.#isDraining = false;
     await this.#everyone((thread) => thread.call("resume", null));
   }
@@ -222,6 +258,7 @@ class NodeRelay implements Relay {
   async close(): Promise<void> {
     this.#bound = [];
     this.#isClosed = true;
+    this.#attempted.resolve();
     await this.#everyone((thread) => thread.call("close", null));
     await Promise.all(this.#seats.map(({ thread }) => thread.end()));
   }
@@ -280,6 +317,9 @@ class NodeRelay implements Relay {
       this.#options.log.error({ err: error, worker: seat.worker }, "a worker could not be replaced; trying again");
       if (thread) await thread.terminate();
       else this.#replaceLater(seat);
+    } finally {
+      this.#attempted.resolve();
+      this.#attempted = Promise.withResolvers<void>();
     }
   }
 }

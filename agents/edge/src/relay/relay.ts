@@ -127,7 +127,7 @@ export type ListenerSpec = (ListenerAddress | PassedListener) & {
   proxy?: boolean;
 };
 
-/** Listening sockets that a supervisor has bound and passed on: one for each worker that is to accept from them. */
+/** Listening sockets that a supervisor has bound and passed on. Each is accepted from by one worker; workers take them in turn. */
 export interface PassedListener {
   /** As the supervisor calls it. */
   name: string;
@@ -139,13 +139,17 @@ export interface Relay {
   listen(): Promise<void>;
   /** Where it accepts: IP addresses and ports as bound; empty before listen(). */
   readonly listeners: readonly ListenerAddress[];
+  /** Rejects when the update was not taken; the table is what it was. */
   apply(update: TableUpdate): Promise<ApplyResult>;
   counters(): Promise<Counters>;
   /** Cuts established connections (`cut`); how many. */
   cut(selector: CutSelector): Promise<number>;
-  /** Refuses new connections (50, `draining`) on listeners that stay open, lets the rest end, closes what is left (`drained`). */
+  /**
+   * Refuses new connections (50, `draining`) on listeners that stay open, lets the rest end, closes what is left (`drained`). Of
+   * sockets that were passed it closes its own copies, for good, and refuses nobody.
+   */
   drain(options: DrainOptions): Promise<void>;
-  /** Ends a drain: new connections are served again. */
+  /** Ends a drain: new connections are served again, other than on sockets that were passed. */
   resume(): Promise<void>;
   /** Whether a table is being served. */
   serving(): boolean;

@@ -40,8 +40,8 @@ export class Engine {
   readonly #trusted: TrustedProxies;
   readonly #open = new Set<Connection>();
   readonly #core: RelayCore;
-  readonly #listeners: TcpListener[] = [];
-  /** Of descriptors that were passed: others hold these sockets too. */
+  readonly #own: TcpListener[] = [];
+  /** On descriptors that were passed: others may hold these sockets too, and a drain closes them here. */
   readonly #passed: TcpListener[] = [];
   #drain: Drain | null = null;
   #sequence = 0;
@@ -82,6 +82,7 @@ export class Engine {
 
   /** All or none. Throws the system's error. */
   async listen({ targets }: ListenCall): Promise<ListenerAddress[]> {
+    const addresses: ListenerAddress[] = [];
     try {
       for (const target of targets) {
         const proxy = target.proxy;
@@ -92,14 +93,14 @@ export class Engine {
         };
         const passed = "descriptor" in target;
         const listener = listenTcp(passed ? target : { ...target, shared: true }, handlers);
-        this.#listeners.push(listener);
-        if (passed) this.#passed.push(listener);
+        addresses.push(listener.address);
+        (passed ? this.#passed : this.#own).push(listener);
       }
     } catch (error) {
       await this.#closeListeners();
       throw error;
     }
-    return this.#listeners.map(({ address }) => address);
+    return addresses;
   }
 
   #accept(handle: TcpHandle, listener: ListenerAddress, proxy: boolean): void {
@@ -149,16 +150,13 @@ export class Engine {
   }
 
   async drain(timeoutMs: number): Promise<null> {
+    // Before anybody is refused: whoever else holds these sockets serves those who wait there.
+    const passed = this.#passed.splice(0).map((listener) => listener.close());
     this.#core.draining = true;
-    // Whoever else holds them serves there: nobody is refused.
-    for (const listener of this.#passed.splice(0)) {
-      this.#listeners.splice(this.#listeners.indexOf(listener), 1);
-      await listener.close();
-    }
     this.#drain?.stop();
     const drain = new Drain(this.#open);
     this.#drain = drain;
-    await drain.run(timeoutMs);
+    await Promise.all([...passed, drain.run(timeoutMs)]);
     return null;
   }
 
@@ -181,8 +179,7 @@ export class Engine {
   }
 
   async #closeListeners(): Promise<void> {
-    this.#passed.length = 0;
-    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    await Promise.all([...this.#own.splice(0), ...this.#passed.splice(0)].map((listener) => listener.close()));
   }
 }
 
