@@ -18,7 +18,9 @@ import type { RefusedObject, TableObject, TableObjectKind } from "../relay.ts";
 import { type BarrierCheck, checkBarrier } from "./check-barrier.ts";
 import { checkRoute, type RouteCheck, type RouteClaim, type RouteGround, type RouteTerms } from "./check-route.ts";
 import { checkSettings, type ServedSettings, type SettingsGround } from "./check-settings.ts";
+import { createNamesEdit, type NamesEdit } from "./names-edit.ts";
 import type { Refusal } from "./refusal.ts";
+import { RefusedRoutes } from "./refused-routes.ts";
 import type { ServedRoute } from "./served-route.ts";
 
 interface RouteEntry {
@@ -31,6 +33,8 @@ interface RouteEntry {
   /** What good gives when it is not the offered one; undefined: not looked at yet. */
   goodRoute: ServedRoute | null | undefined;
   served: ServedRoute | null;
+  /** What refusedObjects() says of it; null: to be made when it is asked for. */
+  told: RefusedObject | null;
   /** Ids of the barriers that stand for what it does not serve. */
   barred: readonly string[];
 }
@@ -64,28 +68,16 @@ const noLastGood: LastGood = { lastGood: () => null };
 /** How many refused routes finish() looks at in one slice. */
 const SLICE_ROUTES = 32;
 
-/** What one change comes to: the names to put and to remove. */
-interface Edit {
-  /** Uids of the routes that it offers. */
-  readonly touched: string[];
-  /** What they claim and what is claimed no longer: only there may other routes come to hold or keep something else. */
-  readonly hostnames: Set<string>;
-  readonly put: ServedRoute[];
-  readonly remove: Set<string>;
-  readonly putBarriers: BarrierNames[];
-  readonly removeBarriers: Set<string>;
-}
-
 export class Table implements LastGood {
   readonly settings: ServedSettings;
   readonly names = new NameTable<ServedRoute>();
   readonly #settings: SettingsEntry;
   readonly #routes = new Map<string, RouteEntry>();
   readonly #barriers = new Map<string, BarrierEntry>();
-  /** Uids of routes that are not served as offered. */
-  readonly #refused = new Set<string>();
-  /** By hostname, the uids of those that claim it. */
-  readonly #claimants = new Map<string, Set<string>>();
+  /** Routes that are not served as offered. */
+  readonly #refused = new RefusedRoutes();
+  /** What refusedObjects() says; null: something that is refused has changed since it was asked. */
+  #told: RefusedObject[] | null = null;
   /** By hostname, the routes that are served there as offered. */
   readonly #holders = new Map<string, readonly ServedRoute[]>();
   readonly #ground: RouteGround;
@@ -137,16 +129,16 @@ export class Table implements LastGood {
 
   /** The last step of a new table, which is whole when the generator has ended; between two slices other work may be done. */
   *finish(): Generator<undefined, void> {
-    const undecided = [...this.#refused].sort();
+    const undecided = [...this.#refused.uids()].sort();
     for (const uids of slices(undecided)) {
-      const edit = newEdit([]);
+      const edit = createNamesEdit([]);
       for (const uid of uids) this.#hold(uid, edit);
       this.#swap(edit);
       yield;
     }
     const kept = new Set<string>();
     for (const uids of slices(undecided)) {
-      const edit = newEdit([]);
+      const edit = createNamesEdit([]);
       this.#keep(uids, kept, edit);
       this.#swap(edit);
       yield;
@@ -158,20 +150,23 @@ export class Table implements LastGood {
     const edit = this.#offer(change, noLastGood);
     const undecided = new Set(edit.touched);
     for (const hostname of edit.hostnames) {
-      for (const uid of this.#claimants.get(hostname) ?? []) undecided.add(uid);
+      for (const uid of this.#refused.claiming(hostname)) undecided.add(uid);
     }
     for (const uid of [...undecided].sort()) this.#hold(uid, edit);
     this.#keep(this.#affected(edit), new Set(), edit);
     this.#swap(edit);
   }
 
-  #offer(change: TableEdit, lastGood: LastGood): Edit {
-    const edit = newEdit(change.removeBarriers);
+  #offer(change: TableEdit, lastGood: LastGood): NamesEdit {
+    const edit = createNamesEdit(change.removeBarriers);
     for (const uid of change.removeRoutes) {
       this.#release(uid, edit);
       this.#routes.delete(uid);
     }
-    for (const id of change.removeBarriers) this.#barriers.delete(id);
+    for (const id of change.removeBarriers) {
+      this.#barriers.delete(id);
+      this.#told = null;
+    }
     for (const object of change.put) {
       if (object.kind === "barrier") this.#offerBarrier(object, lastGood, edit);
       else if (object.kind === "route") this.#offerRoute(object, lastGood, edit);
@@ -179,17 +174,25 @@ export class Table implements LastGood {
     return edit;
   }
 
-  #swap({ put, remove, putBarriers, removeBarriers }: Edit): void {
+  #swap({ put, remove, putBarriers, removeBarriers }: NamesEdit): void {
     this.names.change({ put, remove: [...remove], putBarriers, removeBarriers: [...removeBarriers] });
   }
 
+  /** In no order. */
   refusedObjects(): RefusedObject[] {
+    this.#told ??= this.#tellRefused();
+    return [...this.#told];
+  }
+
+  #tellRefused(): RefusedObject[] {
     const refused: RefusedObject[] = [];
     const { offered, refusal, good } = this.#settings;
     if (refusal) refused.push(refusedObject(offered, refusal, good === offered ? null : good));
-    for (const uid of this.#refused) {
+    for (const uid of this.#refused.uids()) {
       const entry = this.#routes.get(uid);
-      if (entry?.refusal) refused.push(refusedObject(entry.offered, entry.refusal, entry.served ? entry.good : null));
+      if (!entry?.refusal) continue;
+      entry.told ??= refusedObject(entry.offered, entry.refusal, entry.served ? entry.good : null);
+      refused.push(entry.told);
     }
     for (const { offered: barrier, check, good: kept, served } of this.#barriers.values()) {
       if (check.kind === "refused") refused.push(refusedObject(barrier, check.refusal, served ? kept : null));
@@ -197,7 +200,7 @@ export class Table implements LastGood {
     return refused;
   }
 
-  #offerBarrier(offered: TableObject, lastGood: LastGood, edit: Edit): void {
+  #offerBarrier(offered: TableObject, lastGood: LastGood, edit: NamesEdit): void {
     const check = checkBarrier(offered.body, offered.id);
     let good: TableObject | null = offered;
     let served: BarrierNames | null = null;
@@ -207,12 +210,13 @@ export class Table implements LastGood {
       const kept = good && checkBarrier(good.body, good.id);
       if (kept?.kind === "served") served = kept.barrier;
     }
+    this.#told = null;
     this.#barriers.set(offered.id, { offered, check, good, served });
     if (served) edit.putBarriers.push(served);
     else edit.removeBarriers.add(offered.id);
   }
 
-  #offerRoute(offered: TableObject, lastGood: LastGood, edit: Edit): void {
+  #offerRoute(offered: TableObject, lastGood: LastGood, edit: NamesEdit): void {
     this.#release(offered.id, edit);
     const check = checkRoute(offered.body, offered.id, this.#ground);
     const good = this.#routes.get(offered.id)?.good ?? lastGood.lastGood("route", offered.id);
@@ -223,6 +227,7 @@ export class Table implements LastGood {
       refusal: null,
       goodRoute: undefined,
       served: null,
+      told: null,
       barred: [],
     });
     edit.touched.push(offered.id);
@@ -230,10 +235,10 @@ export class Table implements LastGood {
   }
 
   /** Takes a route's names out of the way, as far as it holds any. */
-  #release(uid: string, edit: Edit): void {
+  #release(uid: string, edit: NamesEdit): void {
     const entry = this.#routes.get(uid);
     if (!entry) return;
-    this.#unrefuse(uid, entry);
+    if (this.#refused.delete(uid)) this.#told = null;
     for (const hostname of claimOf(entry.check)?.hostnames ?? []) edit.hostnames.add(hostname);
     for (const id of entry.barred) edit.removeBarriers.add(id);
     if (!entry.served) return;
@@ -249,16 +254,18 @@ export class Table implements LastGood {
   }
 
   /** Serves a route as offered, or notes why not. */
-  #hold(uid: string, edit: Edit): void {
+  #hold(uid: string, edit: NamesEdit): void {
     const entry = this.#routes.get(uid);
     if (!entry) return;
     const refusal = entry.check.kind === "refused" ? entry.check.refusal : this.#taken(entry.check.route);
     entry.refusal = refusal;
+    entry.told = null;
     if (refusal || entry.check.kind === "refused") {
-      this.#refuse(uid, entry);
+      this.#refused.add(uid, claimOf(entry.check)?.hostnames ?? []);
+      this.#told = null;
       return;
     }
-    this.#unrefuse(uid, entry);
+    if (this.#refused.delete(uid)) this.#told = null;
     edit.remove.delete(uid);
     entry.good = entry.offered;
     this.#unbar(entry, edit);
@@ -271,33 +278,15 @@ export class Table implements LastGood {
     edit.put.push(entry.served);
   }
 
-  #refuse(uid: string, { check }: RouteEntry): void {
-    this.#refused.add(uid);
-    for (const hostname of claimOf(check)?.hostnames ?? []) {
-      const claimants = this.#claimants.get(hostname);
-      if (claimants) claimants.add(uid);
-      else this.#claimants.set(hostname, new Set([uid]));
-    }
-  }
-
-  #unrefuse(uid: string, { check }: RouteEntry): void {
-    if (!this.#refused.delete(uid)) return;
-    for (const hostname of claimOf(check)?.hostnames ?? []) {
-      const claimants = this.#claimants.get(hostname);
-      claimants?.delete(uid);
-      if (claimants?.size === 0) this.#claimants.delete(hostname);
-    }
-  }
-
   /**
    * The refused routes that may keep something else after the edit, in the order of their uids: who claims a hostname of it, and as
    * one may keep what another let go, who claims a hostname of one that may keep anything.
    */
-  #affected({ hostnames }: Edit): string[] {
+  #affected({ hostnames }: NamesEdit): string[] {
     const affected = new Set<string>();
     const reached = new Set(hostnames);
     for (const hostname of reached) {
-      for (const uid of this.#claimants.get(hostname) ?? []) {
+      for (const uid of this.#refused.claiming(hostname)) {
         if (affected.has(uid)) continue;
         affected.add(uid);
         const entry = this.#routes.get(uid)!;
@@ -331,7 +320,7 @@ export class Table implements LastGood {
    * @param uids in their order; those that are not refused are passed over.
    * @param kept hostname and criteria of what earlier ones keep.
    */
-  #keep(uids: Iterable<string>, kept: Set<string>, edit: Edit): void {
+  #keep(uids: Iterable<string>, kept: Set<string>, edit: NamesEdit): void {
     for (const uid of uids) {
       if (!this.#refused.has(uid)) continue;
       const entry = this.#routes.get(uid)!;
@@ -344,12 +333,14 @@ export class Table implements LastGood {
         edit.put.push(served);
       } else if (entry.served) edit.remove.add(uid);
       entry.served = served;
+      entry.told = null;
+      this.#told = null;
       this.#bar(uid, entry, edit);
     }
   }
 
   /** Bars what a refused route has a right to and does not serve. */
-  #bar(uid: string, entry: RouteEntry, edit: Edit): void {
+  #bar(uid: string, entry: RouteEntry, edit: NamesEdit): void {
     const claim = claimOf(entry.check);
     const barred: BarrierNames[] = [];
     for (const name of claim?.hostnames ?? []) {
@@ -364,7 +355,7 @@ export class Table implements LastGood {
     }
   }
 
-  #unbar(entry: RouteEntry, edit: Edit): void {
+  #unbar(entry: RouteEntry, edit: NamesEdit): void {
     for (const id of entry.barred) edit.removeBarriers.add(id);
     entry.barred = [];
   }
@@ -400,17 +391,6 @@ function keepsTerms({ check, good, offered }: RouteEntry): RouteTerms | null {
 
 function claimOf(check: RouteCheck): RouteClaim | null {
   return check.kind === "refused" ? check.claim : check.route;
-}
-
-function newEdit(removeBarriers: readonly string[]): Edit {
-  return {
-    touched: [],
-    hostnames: new Set(),
-    put: [],
-    remove: new Set(),
-    putBarriers: [],
-    removeBarriers: new Set(removeBarriers),
-  };
 }
 
 function* slices(uids: readonly string[]): Generator<string[]> {

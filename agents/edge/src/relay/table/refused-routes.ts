@@ -1,0 +1,41 @@
+/** Uids of routes that are refused, and who of them claims a hostname: what an edit does not reach is not looked at. */
+export class RefusedRoutes {
+  readonly #claims = new Map<string, readonly string[]>();
+  readonly #byHostname = new Map<string, Set<string>>();
+
+  has(uid: string): boolean {
+    return this.#claims.has(uid);
+  }
+
+  /** @param hostnames that the route has a right to; of a route that is there already, the same as before. */
+  add(uid: string, hostnames: readonly string[]): void {
+    if (this.#claims.has(uid)) return;
+    this.#claims.set(uid, hostnames);
+    for (const hostname of hostnames) {
+      const claimants = this.#byHostname.get(hostname);
+      if (claimants) claimants.add(uid);
+      else this.#byHostname.set(hostname, new Set([uid]));
+    }
+  }
+
+  /** False: it was not there. */
+  delete(uid: string): boolean {
+    const hostnames = this.#claims.get(uid);
+    if (!hostnames) return false;
+    this.#claims.delete(uid);
+    for (const hostname of hostnames) {
+      const claimants = this.#byHostname.get(hostname);
+      claimants?.delete(uid);
+      if (claimants?.size === 0) this.#byHostname.delete(hostname);
+    }
+    return true;
+  }
+
+  uids(): Iterable<string> {
+    return this.#claims.keys();
+  }
+
+  claiming(hostname: string): Iterable<string> {
+    return this.#byHostname.get(hostname) ?? [];
+  }
+}
