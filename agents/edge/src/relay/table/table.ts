@@ -279,8 +279,8 @@ export class Table implements LastGood {
   }
 
   /**
-   * The refused routes that may keep something else after the edit, in the order of their uids: who claims a hostname of it, and as
-   * one may keep what another let go, who claims a hostname of one that may keep anything.
+   * The refused routes that may keep something else after the edit, in the order of their uids: those that claim a hostname of it.
+   * And since of those that may keep a hostname the first does, all that share one with them: keep() must see them in order.
    */
   #affected({ hostnames }: NamesEdit): string[] {
     const affected = new Set<string>();
