@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseAddress, parseCidr } from "./address.ts";
 import { type AccessLists, checkAccess, compileAccess } from "./access.ts";
+import { noProtocols } from "./offered-protocols.ts";
 
 type Lists = Partial<{ [K in keyof AccessLists]: AccessLists[K] extends number ? number : string[] }>;
 
@@ -12,7 +13,7 @@ function compiled({ allow = [], deny = [], allowCountries = [], denyCountries = 
 function verdict(lists: Lists, source: string, country: string | null = null, versions = [0x0304, 0x0303]): string {
   return checkAccess(compiled(lists)!, {
     serverName: null,
-    alpn: [],
+    alpn: noProtocols,
     versions,
     source: () => parseAddress(source)!,
     country: () => country,
@@ -63,7 +64,7 @@ test("asks for source and country only where a list wants to know", () => {
   const never = () => {
     throw new Error("asked");
   };
-  const facts = { serverName: null, alpn: [], versions: [0x0304], source: never, country: never };
+  const facts = { serverName: null, alpn: noProtocols, versions: [0x0304], source: never, country: never };
   expect(checkAccess(compiled({ minTlsVersion: 0x0303 })!, facts)).toBe("admitted");
   const source = () => parseAddress("192.0.2.1")!;
   expect(checkAccess(compiled({ deny: ["192.0.2.0/24"] })!, { ...facts, source })).toBe("denied");

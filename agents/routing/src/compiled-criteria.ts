@@ -1,6 +1,10 @@
 import type { Address, Cidr } from "./address.ts";
 import type { HelloFacts } from "./hello-facts.ts";
+import type { OfferedProtocols } from "./offered-protocols.ts";
 import { PrefixTable } from "./prefix-table.ts";
+
+/** So often the offers are walked for a protocol; when more are asked for, an index of the offers costs less. */
+const WALKS_MAX = 16;
 
 /** The criteria of one route in the form in which connections are held against them. All that are given must hold. */
 export interface CompiledCriteria {
@@ -35,13 +39,14 @@ export function protocolText(protocol: Uint8Array): string {
 }
 
 /**
- * One client as criteria see it. Each fact is asked for at most once however many routes there are, and the offers are turned into
- * keys once: a hello may offer thousands of protocols, and a hostname may have many routes.
+ * One client as criteria see it. Each fact is asked for at most once however many routes there are. A hello may offer thousands of
+ * protocols, and a hostname may have many routes; only where both meet an index is made, once, of short life.
  */
 export class CriteriaClient {
   readonly #facts: HelloFacts;
-  /** Protocol to its place among the offers. */
-  #offers: Map<string, number> | null = null;
+  /** Protocol to its place among the offers; null: not made. */
+  #places: Map<string, number> | null = null;
+  #walks = 0;
   #source: Address | null = null;
   #country: string | null | undefined;
 
@@ -52,12 +57,16 @@ export class CriteriaClient {
   /** The place of the earliest offer that is listed; -1: none is. */
   firstOffer(listed: ReadonlySet<string>): number {
     let first = -1;
-    const offers = (this.#offers ??= placesOf(this.#facts.alpn));
     for (const protocol of listed) {
-      const place = offers.get(protocol);
-      if (place !== undefined && (first === -1 || place < first)) first = place;
+      const place = this.#placeOf(protocol);
+      if (place !== -1 && (first === -1 || place < first)) first = place;
     }
     return first;
+  }
+
+  #placeOf(protocol: string): number {
+    if (this.#places === null && ++this.#walks <= WALKS_MAX) return this.#facts.alpn.indexOf(protocol);
+    return (this.#places ??= placesOf(this.#facts.alpn)).get(protocol) ?? -1;
   }
 
   /** The length of the longest prefix that the source is in; -1: it is in none. */
@@ -72,7 +81,7 @@ export class CriteriaClient {
   }
 }
 
-function placesOf(protocols: Iterable<Uint8Array>): Map<string, number> {
+function placesOf(protocols: OfferedProtocols): Map<string, number> {
   const places = new Map<string, number>();
   let place = 0;
   for (const protocol of protocols) {

@@ -6,6 +6,7 @@ import { compileCriteria } from "./compiled-criteria.ts";
 import { type DecidableRoute, decide, type Decision } from "./decide.ts";
 import type { HelloFacts } from "./hello-facts.ts";
 import { type BarrierNames, NameTable } from "./name-table.ts";
+import { OfferedProtocols } from "./offered-protocols.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -73,7 +74,7 @@ function facts({
 }: Client): HelloFacts {
   return {
     serverName: serverName === null ? null : bytes(serverName),
-    alpn: alpn.map(bytes),
+    alpn: OfferedProtocols.of(alpn.map(bytes)),
     versions,
     source: () => parseAddress(source)!,
     country: () => country,

@@ -5,7 +5,6 @@
 // of the one route. A default serves only where nobody's name is concerned: never a barrier, an unmatchable name, a name whose
 // routes all fail, or a hello that offers acme-tls/1.
 import { checkAccess, type CompiledAccess } from "./access.ts";
-import { protocolText } from "./compiled-criteria.ts";
 import type { HelloFacts } from "./hello-facts.ts";
 import { type MatchableRoute, matchRoute } from "./match-routes.ts";
 import { canonicalName } from "./name.ts";
@@ -60,15 +59,8 @@ function admit<R extends DecidableRoute>(route: R, facts: HelloFacts): Decision<
 }
 
 function byDefault<R extends DecidableRoute>(route: R | null, facts: HelloFacts, otherwise: Decision<R>): Decision<R> {
-  return route === null || offersAcmeTls(facts) ? otherwise : admit(route, facts);
+  return route === null || facts.alpn.indexOf(ACME_TLS) !== -1 ? otherwise : admit(route, facts);
 }
 
 /** RFC 8737: answering for a name that nobody registered would let its certificate be issued. */
-function offersAcmeTls({ alpn }: HelloFacts): boolean {
-  for (const protocol of alpn) {
-    if (protocol.length === ACME_TLS.length && protocolText(protocol) === ACME_TLS) return true;
-  }
-  return false;
-}
-
 const ACME_TLS = "acme-tls/1";

@@ -3,6 +3,7 @@ import { parseAddress, parseCidr } from "./address.ts";
 import { compileCriteria } from "./compiled-criteria.ts";
 import type { HelloFacts } from "./hello-facts.ts";
 import { type MatchableRoute, matchRoute } from "./match-routes.ts";
+import { OfferedProtocols } from "./offered-protocols.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -26,7 +27,7 @@ interface Client {
 function client({ alpn = [], source = "192.0.2.1", country = null }: Client = {}): HelloFacts {
   return {
     serverName: bytes("x.test"),
-    alpn: alpn.map(bytes),
+    alpn: OfferedProtocols.of(alpn.map(bytes)),
     versions: [0x0304],
     source: () => parseAddress(source)!,
     country: () => country,
@@ -75,8 +76,10 @@ test("a protocol matches byte by byte, also one that is no text", () => {
   const routes: MatchableRoute[] = [
     { uid: "a", criteria: compileCriteria({ alpn: [Uint8Array.of(0, 255)], sourceCidrs: [], countries: [] }) },
   ];
-  expect(matchRoute(routes, { ...client(), alpn: [Uint8Array.of(0, 255)] }).kind).toBe("match");
-  expect(matchRoute(routes, { ...client(), alpn: [Uint8Array.of(0, 195, 191)] }).kind).toBe("no_match");
+  expect(matchRoute(routes, { ...client(), alpn: OfferedProtocols.of([Uint8Array.of(0, 255)]) }).kind).toBe("match");
+  expect(matchRoute(routes, { ...client(), alpn: OfferedProtocols.of([Uint8Array.of(0, 195, 191)]) }).kind).toBe(
+    "no_match",
+  );
   expect(served([route("a", { alpn: ["h2"] })], { alpn: ["H2", "h"] })).toBe("(another offer)");
 });
 
@@ -103,4 +106,12 @@ test("asks for source and country only where a route wants to know, and once", (
   expect(asked).toEqual([]);
   matchRoute(all, facts);
   expect(asked).toEqual(["country", "source"]);
+});
+
+test("many routes and many offers meet like few of them", () => {
+  const routes = Array.from({ length: 50 }, (_, i) => route(`route ${i}`, { alpn: [`p${i}`, `q${i}`] }));
+  const others = Array.from({ length: 5_000 }, (_, i) => `other ${i}`);
+  expect(served(routes, { alpn: [...others, "q40", "p3", ...others] })).toBe("route 40");
+  expect(served(routes, { alpn: ["q40", "p40", "p3", "p3", "q40"] })).toBe("route 40");
+  expect(served(routes, { alpn: others })).toBe("(another offer)");
 });

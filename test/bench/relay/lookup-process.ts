@@ -3,6 +3,7 @@ import { decide, type DecidableRoute } from "@helloway/routing/decide";
 import type { HelloFacts } from "@helloway/routing/hello-facts";
 import { canonicalName } from "@helloway/routing/name";
 import { NameTable } from "@helloway/routing/name-table";
+import { noProtocols } from "@helloway/routing/offered-protocols";
 import { answerAll } from "./ask.ts";
 
 /** Of one kind of call, in microseconds, what reading the clock costs included. */
@@ -75,7 +76,7 @@ function unasked(): never {
 }
 
 function factsOf(name: string): HelloFacts {
-  return { serverName: Buffer.from(name), alpn: [], versions: [0x0304], source: unasked, country: unasked };
+  return { serverName: Buffer.from(name), alpn: noProtocols, versions: [0x0304], source: unasked, country: unasked };
 }
 
 /** Each call by itself: a mean of several would hide the slow ones. The hello is made just before, as if it had come in. */

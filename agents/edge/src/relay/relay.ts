@@ -99,8 +99,9 @@ export interface ConnectionRecord {
   listener: string;
   src: string;
   sport: number;
-  /** As received, escaped to printable ASCII; null: none or not known. */
+  /** As received, escaped to printable ASCII; null: none or not known. At most its first 512 bytes, then "... N more". */
   sni: string | null;
+  /** Offers in the client's order, escaped alike. At most 32, of 1,024 characters together, then an entry "... N more". */
   alpn: string[];
   tlsVersions: string[];
   /** "team/name", "@noSni", "@unmatched" or "-". */

@@ -1,12 +1,13 @@
 import { type Address, parseAddress } from "@helloway/routing/address";
 import type { HelloFacts } from "@helloway/routing/hello-facts";
+import type { OfferedProtocols } from "@helloway/routing/offered-protocols";
 import type { CountryDatabase } from "../geo/country-database.ts";
 import type { ParsedHello } from "../hello/hello.ts";
 
 /** What a decision may ask of a client. Address and country are made when asked for: most routes ask for neither. */
 export class ClientFacts implements HelloFacts {
   readonly serverName: Uint8Array | null;
-  readonly alpn: Iterable<Uint8Array>;
+  readonly alpn: OfferedProtocols;
   readonly versions: readonly number[];
   readonly #address: string;
   readonly #countries: CountryDatabase | null;

@@ -1,5 +1,6 @@
 import type { RefusedReason } from "@helloway/routing/close-reason";
 import type { Dial, Dialled } from "../backend/dial.ts";
+import type { ParsedHello } from "../hello/hello.ts";
 import type { HelloParser } from "../hello/hello-parser.ts";
 import type { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
 import type { Table } from "../table/table.ts";
@@ -15,7 +16,7 @@ export type ConnectionState =
   /** Bytes of the hello are coming in. */
   | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
   /** The route is decided; what the client goes on sending is kept for the backend. */
-  | { kind: "dialling"; dial: Dial; received: ReceivedBytes; ended: boolean }
+  | { kind: "dialling"; dial: Dial; hello: ParsedHello; received: ReceivedBytes; ended: boolean }
   /** A backend has everything received; also while our own cut is flushed. */
   | { kind: "forwarding"; copy: Copy; upstream: Dialled }
   /** Refused; the alert and a FIN are on their way. */

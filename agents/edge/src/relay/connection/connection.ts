@@ -28,6 +28,7 @@ import { ClientFacts } from "./client-facts.ts";
 import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { Copy, type CopyOwner } from "./copy.ts";
+import { type HelloRecord, helloRecord, noHello } from "./hello-record.ts";
 import { proxyHeaderFor } from "./proxy-header-for.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
 import type { RelayCore } from "./relay-core.ts";
@@ -63,7 +64,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   #headerBytes = 0;
   #state: ConnectionState = accepted;
   #timer: NodeJS.Timeout | null = null;
-  #hello: ParsedHello | null = null;
+  #hello: HelloRecord = noHello;
   #helloAt: number | null = null;
   #connectedAt: number | null = null;
   #route: ServedRoute | null = null;
@@ -176,7 +177,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   #judge(verdict: HelloVerdict & { kind: "hello" | "rejected" }, received: ReceivedBytes): void {
     if (verdict.kind === "rejected") return this.#refuse(verdict.rejection.reason, verdict.rejection.alert);
     const hello = verdict.hello;
-    this.#hello = hello;
+    if (this.#core.onClose) this.#hello = helloRecord(hello);
     this.#helloAt = performance.now();
     const { origin } = this.#accepted;
     if (origin.kind === "suspect" && origin.isEcho(received.bytes())) return this.#refuse("loop", null);
@@ -189,7 +190,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     }
     this.#decided(decision.route);
     if (!this.#admit(decision.route)) return this.#refuse("limited", alerts.internalError);
-    this.#dial(decision.route, received);
+    this.#dial(decision.route, hello, received);
   }
 
   /** Whether the route's limits let it in. */
@@ -201,13 +202,13 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     return !limits.enforce;
   }
 
-  #dial(route: ServedRoute, received: ReceivedBytes): void {
+  #dial(route: ServedRoute, hello: ParsedHello, received: ReceivedBytes): void {
     const { budget, sockets } = this.#core;
     if (sockets.isFull) return this.#refuse("overloaded", alerts.internalError);
     sockets.add();
     budget.remove(this);
     const dial = new Dial(this.#core, route, this.source, this);
-    this.#state = { kind: "dialling", dial, received, ended: false };
+    this.#state = { kind: "dialling", dial, hello, received, ended: false };
     dial.start();
   }
 
@@ -245,7 +246,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     const copy = new Copy(this.#client, socket, terms, this.#acceptedAt, this);
     if (state.kind !== "dialling") throw new Error(`a backend was dialled while ${state.kind}`);
     this.#state = { kind: "forwarding", copy, upstream };
-    const preamble = proxyHeaderFor(route, this.#hello!, {
+    const preamble = proxyHeaderFor(route, state.hello, {
       source: this.#peer,
       local: () => this.#local ?? this.#accepted.local(),
       uniqueId: () => this.#id(),

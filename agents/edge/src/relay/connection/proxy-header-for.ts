@@ -1,7 +1,7 @@
 import { parseAddress } from "@helloway/routing/address";
 import type { ParsedHello } from "../hello/hello.ts";
 import type { Endpoint } from "../proxy-protocol/endpoint.ts";
-import { proxyHeaderV1, proxyHeaderV2, V2_HEADER_BYTES_MAX_SENT } from "../proxy-protocol/proxy-header.ts";
+import { proxyHeaderV1, proxyHeaderV2 } from "../proxy-protocol/proxy-header.ts";
 import type { ServedRoute } from "../table/served-route.ts";
 
 export interface ProxyFacts {
@@ -26,8 +26,7 @@ export function proxyHeaderFor(
     ...endpoints,
     tlvs: {
       authority: proxyTlvs.includes("authority") ? hello.serverName : null,
-      // What has no room in the header is not taken apart for it.
-      alpn: proxyTlvs.includes("alpn") && hello.alpn.bytes.length < V2_HEADER_BYTES_MAX_SENT ? [...hello.alpn] : null,
+      alpn: proxyTlvs.includes("alpn") ? hello.alpn : null,
       uniqueId: proxyTlvs.includes("uniqueId") ? facts.uniqueId() : null,
       edge: proxyTlvs.includes("edge") ? facts.edge : null,
     },

@@ -1,7 +1,7 @@
 // What a ClientHello says, as far as routing needs it. Bytes of names stay bytes: a name is untrusted until canonicalName()
 // of @helloway/routing accepts it.
 
-import type { OfferedProtocols } from "./offered-protocols.ts";
+import type { OfferedProtocols } from "@helloway/routing/offered-protocols";
 
 /** TLS alert descriptions that a refusal can carry (RFC 9846, section 6; RFC 6066; RFC 7301). */
 export const alerts = {

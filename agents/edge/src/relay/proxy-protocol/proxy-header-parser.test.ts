@@ -1,4 +1,5 @@
 import { parseAddress } from "@helloway/routing/address";
+import { OfferedProtocols } from "@helloway/routing/offered-protocols";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { mutate } from "../../../../../test/vectors/mutate.ts";
@@ -310,7 +311,11 @@ describe("what was written", () => {
       authority: fc.option(fc.uint8Array({ maxLength: 600 })),
       uniqueId: fc.option(fc.string({ maxLength: 140 })),
       edge: fc.option(fc.string({ maxLength: 80 })),
-      alpn: fc.option(fc.array(fc.uint8Array({ minLength: 1, maxLength: 255 }), { maxLength: 6 })),
+      alpn: fc.option(
+        fc
+          .array(fc.uint8Array({ minLength: 1, maxLength: 255 }), { maxLength: 6 })
+          .map((list) => OfferedProtocols.of(list)),
+      ),
     });
     fc.assert(
       fc.property(endpoints, endpoints, tlvs, (source, destination, tlvs) => {

@@ -1,4 +1,5 @@
 import { parseAddress } from "@helloway/routing/address";
+import { noProtocols, OfferedProtocols } from "@helloway/routing/offered-protocols";
 import { describe, expect, test } from "vitest";
 import { crc32c } from "./crc32c.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -55,7 +56,12 @@ describe("version 2", () => {
 
   test("says what it was asked to, in the order of importance, and the checksum last", () => {
     const authority = text("App.Example.test.");
-    const tlvs = { alpn: [text("h2"), text("http/1.1")], authority, edge: "edge-1", uniqueId: "k3f-17" };
+    const tlvs = {
+      alpn: OfferedProtocols.of([text("h2"), text("http/1.1")]),
+      authority,
+      edge: "edge-1",
+      uniqueId: "k3f-17",
+    };
     const sent = tlvsOf(proxyHeaderV2({ ...ipv4, tlvs })).map(([type, value]) => [type, value.toString("latin1")]);
     expect(sent).toEqual([
       [0x02, "App.Example.test."],
@@ -69,7 +75,7 @@ describe("version 2", () => {
   test("says nothing of what is absent, null or empty", () => {
     expect(typesOf({})).toEqual([3]);
     expect(typesOf({ authority: null, uniqueId: null, edge: null, alpn: null })).toEqual([3]);
-    expect(typesOf({ authority: text(""), uniqueId: "", edge: "", alpn: [] })).toEqual([3]);
+    expect(typesOf({ authority: text(""), uniqueId: "", edge: "", alpn: noProtocols })).toEqual([3]);
   });
 
   test("has at most 536 bytes, and fills them to the last", () => {
@@ -84,11 +90,10 @@ describe("version 2", () => {
   test("leaves out whole what does not fit, the least important first", () => {
     const authority = Buffer.alloc(255, 0x61);
     const id = "i".repeat(128);
-    const alpn = [text("h2")];
+    const alpn = OfferedProtocols.of([text("h2")]);
     expect(typesOf({ authority, uniqueId: id, edge: "e".repeat(63), alpn })).toEqual([2, 5, 0xe4, 1, 3]);
-    expect(typesOf({ authority, uniqueId: id, edge: "e".repeat(63), alpn: Array(10).fill(text("http/1.1")) })).toEqual([
-      2, 5, 0xe4, 3,
-    ]);
+    const many = OfferedProtocols.of(Array<Uint8Array>(10).fill(text("http/1.1")));
+    expect(typesOf({ authority, uniqueId: id, edge: "e".repeat(63), alpn: many })).toEqual([2, 5, 0xe4, 3]);
     expect(typesOf({ authority: Buffer.alloc(450), uniqueId: id, edge: "e".repeat(63), alpn })).toEqual([2, 1, 3]);
   });
 

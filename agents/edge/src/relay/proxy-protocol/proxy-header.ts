@@ -1,6 +1,7 @@
 // PROXY headers to backends. The addresses are those of the client's connection, whatever the family of the backend's; when
 // they are of two families (a header came in before), both go as IPv6, the IPv4 one v4-mapped.
 import { formatIp } from "@helloway/routing/ip-text";
+import type { OfferedProtocols } from "@helloway/routing/offered-protocols";
 import { crc32c } from "./crc32c.ts";
 import { ipv6Bytes, type Endpoint } from "./endpoint.ts";
 import {
@@ -33,8 +34,8 @@ export interface ProxyTlvs {
   uniqueId?: string | null;
   /** The edge's name. */
   edge?: string | null;
-  /** Offered protocols, each at most 255 bytes. Offered, not chosen: the backend chooses. */
-  alpn?: readonly Uint8Array[] | null;
+  /** Sent as the hello has them, each with its length before it. Offered, not chosen: the backend chooses. */
+  alpn?: OfferedProtocols | null;
 }
 
 /** A line of version 1, at most 104 bytes. */
@@ -81,9 +82,7 @@ function offeredTlvs({ authority, uniqueId, edge, alpn }: ProxyTlvs): [number, U
   const id = Buffer.from(uniqueId ?? "");
   if (id.length > 0 && id.length <= UNIQUE_ID_BYTES_MAX) offered.push([TlvType.uniqueId, id]);
   if (edge) offered.push([TlvType.edge, Buffer.concat([Uint8Array.of(EDGE_NAME_SUBTYPE), Buffer.from(edge)])]);
-  if (alpn?.length) {
-    offered.push([TlvType.alpn, Buffer.concat(alpn.flatMap((each) => [Uint8Array.of(each.length), each]))]);
-  }
+  if (alpn && !alpn.isEmpty) offered.push([TlvType.alpn, alpn.bytes]);
   return offered;
 }
 
