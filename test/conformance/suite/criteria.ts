@@ -7,7 +7,8 @@ import { defaultRoute, routeObject, routeUid, settingsObject } from "../../harne
 import type { TcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, latin1 } from "../../vectors/hello-bytes.ts";
 import { backendFields, type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
-import { ask, outcome } from "./outcome.ts";
+import { LARGE_HELLO_OFFERS, largeHello } from "./large-hello.ts";
+import { ask, outcome, say } from "./outcome.ts";
 
 const name = "app.example.test";
 
@@ -165,6 +166,24 @@ export function defineCriteria(makeRelay: MakeRelay): void {
       expect(await ask(engine, "example.test")).toBe("unmatched");
       await engine.closes("-", { no_match: 1 });
       expect([backends.connections, unmatched.count]).toEqual([1, 1]);
+    });
+
+    test("serves the largest hello by the last of its offers, and records the first of them", async () => {
+      await using backends = new Backends();
+      const engine = await start();
+      const elsewhere = "elsewhere.example.test";
+      await engine.serve(
+        await backends.route("modern", { alpn: ["h2"] }),
+        await backends.route("rest"),
+        await backends.route("only h2", { alpn: ["h2"] }, elsewhere),
+      );
+      expect(await outcome(await say(engine, largeHello(name, "h2")))).toBe("modern");
+      expect(await outcome(await say(engine, largeHello(name)))).toBe("rest");
+      expect(await outcome(await say(engine, largeHello(elsewhere)))).toBe("alert 78");
+      await engine.closes("-", { no_match: 1 });
+      await expect.poll(() => engine.records.length).toBe(3);
+      const alpn = [...Array.from({ length: 32 }, () => "x"), `... ${LARGE_HELLO_OFFERS - 32} more`];
+      for (const each of engine.records) expect(each.alpn).toEqual(alpn);
     });
 
     test("gives acme-tls/1 to the owner of the name like any protocol", async () => {
