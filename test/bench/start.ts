@@ -1,12 +1,12 @@
 // How long a person waits: `helloway dev` from nothing and again, and an agent alone that serves from disk.
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCountingBackend } from "../harness/counting-backend.ts";
 import { startInstallation } from "../harness/installation.ts";
 import { startProcess } from "../harness/processes.ts";
 import { visit } from "../harness/tls-visit.ts";
+import { accepts } from "./accepts.ts";
 import { type Benchmark, toFigure } from "./benchmark.ts";
 
 const runs = 5;
@@ -75,15 +75,4 @@ async function agentAlone(tell: (line: string) => void): Promise<number[]> {
     tell(`agent alone served after ${Math.round(took.at(-1) ?? 0)} ms`);
   }
   return took;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

@@ -2,10 +2,11 @@
 // disposed of, when this process ends for whatever reason, and on Ctrl-C.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { accepts } from "../accepts.ts";
 import { processTree } from "./process-tree.ts";
 
 /** Which cores a process may use: those of the proxy under test, or those of everything else. */
@@ -133,15 +134,4 @@ export function installed(program: string, versionArgument: string): string | nu
 /** Whether proxies have cores of their own, with at least one left for everything else. */
 export function pinned(workers: number): boolean {
   return availableParallelism() > workers && installed("taskset", "--version") !== null;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

@@ -13,15 +13,17 @@ const MIB = 1024 * 1024;
 /** The suite is run with no more workers than these, each of which asks for itself: for IPv4 and for IPv6 addresses. */
 const WORKERS_MAX = 4;
 const QUESTIONS_MAX = 2 * WORKERS_MAX;
+/** After as many visits one of four workers is left out in one of eight million tries. */
+const VISITS_TO_ALL = 60;
 
 /** Answers with one byte and closes, so that a visit is over at once. */
 const greet = (peer: Peer): void => peer.end("x");
 
 async function visit(engine: Engine, host = name): Promise<void> {
   const client = await engine.hello(host);
-  await client.bytes(1);
-  client.end();
   await client.over();
+  expect(client.received().toString()).toBe("x");
+  client.end();
 }
 
 export function defineDialling(makeRelay: MakeRelay): void {
@@ -260,7 +262,8 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await engine.serve(
         routeObject(name, { hostnames: [name], backends: [{ host: "backend.internal", port: backend.port }] }),
       );
-      await visit(engine);
+      // Each worker has an answer of its own, and who accepts is the system's choice.
+      for (let i = 0; i < VISITS_TO_ALL; i++) await visit(engine);
       dns.set("backend.internal", "servfail");
       const asked = dns.questions("backend.internal");
       await expect

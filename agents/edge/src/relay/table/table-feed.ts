@@ -37,7 +37,7 @@ export class TableFeed {
   async setOwnSockets(ownSockets: readonly ReservedSocket[]): Promise<void> {
     await this.#next(async () => {
       this.#ownSockets = ownSockets;
-      if (this.table) await this.#rebuild([...this.table.offered()], this.table);
+      if (this.table) await this.#rebuild([[...this.table.offered()]], this.table);
     });
   }
 
@@ -68,7 +68,7 @@ export class TableFeed {
       const lastGood: LastGood = {
         lastGood: (kind, id) => before.lastGood(kind, id) ?? kept.lastGood(kind, id),
       };
-      await this.#rebuild(update.snapshot ? update.objects : this.#merged(update), lastGood);
+      await this.#rebuild(update.snapshot ? [update.objects] : this.#merged(update), lastGood);
     }
     return { refused: this.refused() };
   }
@@ -82,15 +82,20 @@ export class TableFeed {
     return this.#refusedSettings ? [this.#refusedSettings, ...waiting] : waiting;
   }
 
-  #merged(update: TableUpdate): TableObject[] {
-    const objects = new Map<string, TableObject>();
-    for (const object of this.table?.offered() ?? this.#waiting) objects.set(keyOf(object), object);
-    for (const removal of update.removals) objects.delete(keyOf(removal));
-    for (const object of update.objects) objects.set(keyOf(object), object);
-    return [...objects.values()];
+  /** What was there and stays as it is, before what the update brings. */
+  #merged(update: TableUpdate): TableObject[][] {
+    const brought = new Map(update.objects.map((each) => [keyOf(each), each]));
+    const gone = new Set(update.removals.map(keyOf));
+    const stays = (object: TableObject): boolean => {
+      const key = keyOf(object);
+      return !gone.has(key) && !brought.has(key);
+    };
+    return [[...(this.table?.offered() ?? this.#waiting)].filter(stays), [...brought.values()]];
   }
 
-  async #rebuild(objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
+  /** @param waves one after the other: a later one takes nothing from an earlier one. */
+  async #rebuild(waves: readonly (readonly TableObject[])[], lastGood: LastGood): Promise<void> {
+    const objects = waves.flat();
     const settings = objects.find((each) => each.kind === "settings");
     const opened = settings && Table.open(settings, { ownSockets: this.#ownSockets, geo: this.#geo }, lastGood);
     this.#refusedSettings =
@@ -98,8 +103,8 @@ export class TableFeed {
         ? { kind: "settings", id: settings.id, offeredHash: settings.hash, kept: null, ...opened.refusal }
         : null;
     const table = opened?.table ?? null;
-    if (table) await fill(table, objects, lastGood);
-    this.#waiting = table ? [] : [...objects];
+    if (table) await fill(table, waves, lastGood);
+    this.#waiting = table ? [] : objects;
     this.#kept = table
       ? noLastGood
       : lastGoodOf(objects.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
@@ -107,12 +112,13 @@ export class TableFeed {
   }
 }
 
-/** Each kind in the order of its ids, so that two edges that are offered the same serve the same. */
-async function fill(table: Table, objects: readonly TableObject[], lastGood: LastGood): Promise<void> {
+/** Each kind of a wave in the order of its ids, so that two edges that are offered the same serve the same. */
+async function fill(table: Table, waves: readonly (readonly TableObject[])[], lastGood: LastGood): Promise<void> {
   let started = performance.now();
-  for (const kind of ["route", "barrier"] as const) {
+  const parts = (["route", "barrier"] as const).flatMap((kind) => waves.map((wave) => ({ kind, wave })));
+  for (const { kind, wave } of parts) {
     // Snapshots come sorted, and sorting what is sorted costs one look at each.
-    const put = objects.filter((each) => each.kind === kind).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const put = wave.filter((each) => each.kind === kind).sort((a, b) => (a.id < b.id ? -1 : 1));
     for (let i = 0; i < put.length; i += SLICE_OBJECTS) {
       table.add(put.slice(i, i + SLICE_OBJECTS), lastGood);
       if (performance.now() - started < SLICE_MS) continue;
