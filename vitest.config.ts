@@ -14,6 +14,8 @@ export default defineConfig({
     environment: "node",
     // A busy machine may take longer than the second that is the default; a poll ends as soon as it holds.
     expect: { poll: { timeout: 20_000 } },
+    // For threads that tests start themselves; why is said in agents/edge/src/relay/worker/worker-thread.ts.
+    execArgv: ["--wasm-wrapper-tiering-budget=2147483647"],
     projects: [
       // Nothing of ours keeps state in a module, so files may share what they import: that is most of what they would cost.
       project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database], { isolate: false }),

@@ -1,5 +1,11 @@
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { CallName, FromWorker, ToWorker, WorkerCalls, WorkerFailure, WorkerStart } from "./messages.ts";
+
+// Node takes the types out of our files by WebAssembly, in each thread that loads one without compiled code. When two threads give
+// the same call out of it a faster wrapper at one moment, V8 (13.6) frees one of them twice and the process dies, once in some
+// thousand starts of workers. So no wrapper ever becomes faster.
+setFlagsFromString("--wasm-wrapper-tiering-budget=2147483647");
 
 /** The worker ended before it had answered. `cause`: what ended it, when it was an error. */
 export class WorkerLostError extends Error {
