@@ -10,6 +10,7 @@ import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
 import { defineKept } from "./suite/kept.ts";
 import { defineLimits } from "./suite/limits.ts";
+import { defineLimitsLater } from "./suite/limits-later.ts";
 import { defineListeners } from "./suite/listeners.ts";
 import { defineProxyIn } from "./suite/proxy-in.ts";
 import { defineProxyOut } from "./suite/proxy-out.ts";
@@ -28,6 +29,7 @@ const suite = [
   defineCriteria,
   defineAccess,
   defineLimits,
+  defineLimitsLater,
   defineBalance,
   defineDialling,
   defineBackendAddresses,

@@ -8,27 +8,27 @@ import { type TcpBackend, startTcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
 import { firstWord } from "./outcome.ts";
 
-const name = "app.example.test";
+export const name = "app.example.test";
 const REFUSED = "alert 50";
 
 type Limits = Omit<NonNullable<RouteOptions["limits"]>, "mode">;
 
-function enforced(limits: Limits) {
+export function enforced(limits: Limits) {
   return { limits: { ...limits, mode: LimitMode.ENFORCE } };
 }
 
-function observed(limits: Limits) {
+export function observed(limits: Limits) {
   return { limits: { ...limits, mode: LimitMode.OBSERVE } };
 }
 
-interface Wave {
+export interface Wave {
   /** Whom the backend has answered; their connections are open. */
   admitted: Peer[];
   refused: number;
 }
 
 /** Clients that all come at once, from the addresses in turn. */
-async function wave(engine: Engine, count: number, ...from: string[]): Promise<Wave> {
+export async function wave(engine: Engine, count: number, ...from: string[]): Promise<Wave> {
   const admitted: Peer[] = [];
   let refused = 0;
   await Promise.all(
@@ -44,7 +44,7 @@ async function wave(engine: Engine, count: number, ...from: string[]): Promise<W
   return { admitted, refused };
 }
 
-async function leave(engine: Engine, clients: readonly Peer[], closed: number): Promise<void> {
+export async function leave(engine: Engine, clients: readonly Peer[], closed: number): Promise<void> {
   for (const client of clients) client.end();
   await Promise.all(clients.map((each) => each.over()));
   await expect.poll(async () => (await engine.route(name))?.closed.client_closed).toBe(closed);

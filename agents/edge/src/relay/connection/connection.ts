@@ -433,6 +433,12 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     return this.#backendSlot;
   }
 
+  /** The uid of the route that has let it in; null: none has, or it is over. */
+  get admittedTo(): string | null {
+    const { kind } = this.#state;
+    return kind === "dialling" || kind === "forwarding" ? this.#route!.uid : null;
+  }
+
   get rxBytes(): number {
     return this.#client.bytesRead - this.#headerBytes;
   }

@@ -5,6 +5,7 @@
 // - Never more are let in than a limit says, whichever workers ask: what decides and what counts happen under the entries' locks.
 // - All or nothing: who is over one of the four takes nothing from any of them.
 // - New ones a second are a bucket of one second's worth: n at once at most, and n a second on average.
+// - Who was let in before there was a limit on open connections is counted once the limit is there (count-open.ts).
 // - A connection gives back what it took, whatever became of the limits meanwhile: it knows the entries, not the limits.
 // - A source's entry is entered while the route's is held, never the other way round.
 // - Sources have a table of their own, so that many of them cannot drive a route's entry out. Where a table has no place for an
@@ -81,6 +82,21 @@ export class RouteLimiter {
     return over;
   }
 
+  /**
+   * Counts an open connection, which was let in already, at those limits on open ones where it is not counted yet. Refuses nobody.
+   * @param source its sourceKey().
+   */
+  count(held: HeldLimits, routeUid: string, limits: ConnectionLimits, source: string): void {
+    const ofRoute = limits.connections !== null && held.routeEntry === -1;
+    const ofSource = limits.connectionsPerSource !== null && held.sourceEntry === -1;
+    if (!ofRoute && !ofSource) return;
+    const now = this.#now();
+    const route = this.#routes.hash;
+    route.ofText(routeUid);
+    if (ofRoute) held.routeEntry = countAt(this.#routes, this.#routes.enter(route.high, route.low, now));
+    if (ofSource) held.sourceEntry = countAt(this.#sources, this.#enterSource(route.high, route.low, source, now));
+  }
+
   /** The connection has ended. Once; a second time nothing happens. */
   release(held: HeldLimits): void {
     this.#routes.remove(held.routeEntry);
@@ -125,5 +141,13 @@ function spend(entries: SharedEntries, entry: number, perSecond: number | null):
 function hold(entries: SharedEntries, entry: number, max: number | null): number {
   if (entry === -1 || max === null) return -1;
   entries.add(entry);
+  return entry;
+}
+
+/** Leaves the entry that was entered. */
+function countAt(entries: SharedEntries, entry: number): number {
+  if (entry === -1) return -1;
+  entries.add(entry);
+  entries.leave(entry);
   return entry;
 }

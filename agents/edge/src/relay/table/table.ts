@@ -71,6 +71,8 @@ const SLICE_ROUTES = 32;
 export class Table implements LastGood {
   readonly settings: ServedSettings;
   readonly names = new NameTable<ServedRoute>();
+  /** Grows with every route that comes to be served under limits on open connections. */
+  limitsCame = 0;
   readonly #settings: SettingsEntry;
   readonly #routes = new Map<string, RouteEntry>();
   readonly #barriers = new Map<string, BarrierEntry>();
@@ -111,6 +113,13 @@ export class Table implements LastGood {
   lastGood(kind: TableObjectKind, id: string): TableObject | null {
     if (kind === "settings") return this.#settings.good;
     return (kind === "route" ? this.#routes.get(id) : this.#barriers.get(id))?.good ?? null;
+  }
+
+  /** A route or default as it is served now; null: it is not. */
+  route(uid: string): ServedRoute | null {
+    const { noSni, unmatched } = this.settings;
+    const route = uid === noSni?.uid ? noSni : uid === unmatched?.uid ? unmatched : this.#routes.get(uid)?.served;
+    return route ?? null;
   }
 
   /** Everything offered, as a snapshot would bring it. */
@@ -175,6 +184,7 @@ export class Table implements LastGood {
   }
 
   #swap({ put, remove, putBarriers, removeBarriers }: NamesEdit): void {
+    for (const { limits } of put) if (limits?.connections || limits?.connectionsPerSource) this.limitsCame++;
     this.names.change({ put, remove: [...remove], putBarriers, removeBarriers: [...removeBarriers] });
   }
 

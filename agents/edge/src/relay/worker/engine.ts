@@ -9,6 +9,7 @@ import type { RelayCore } from "../connection/relay-core.ts";
 import { unmapped } from "../connection/source.ts";
 import { Drain } from "../drain.ts";
 import { readCountryDatabase } from "../geo/country-database.ts";
+import { countOpen } from "../limits/count-open.ts";
 import { RouteLimiter } from "../limits/route-limiter.ts";
 import { TrustedProxies } from "../proxy-protocol/trusted-proxies.ts";
 import type { ConnectionRecord, ListenerAddress, RefusedObject } from "../relay.ts";
@@ -20,6 +21,7 @@ import { Traffic } from "../shared/traffic.ts";
 import { UndecidedBudget } from "../shared/undecided-budget.ts";
 import { listenTcp, systemError, type TcpListener } from "../socket/listen-tcp.ts";
 import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
+import type { Table } from "../table/table.ts";
 import { TableFeed } from "../table/table-feed.ts";
 import { decodeObjects } from "./encoded-objects.ts";
 import type { ApplyCall, ListenCall, WorkerStart } from "./messages.ts";
@@ -44,6 +46,8 @@ export class Engine {
   /** On descriptors that were passed: others may hold these sockets too, and a drain closes them here. */
   readonly #passed: TcpListener[] = [];
   #drain: Drain | null = null;
+  /** The table up to which limits count who was open when they came. */
+  #counted: { table: Table | null; limitsCame: number } = { table: null, limitsCame: 0 };
   #sequence = 0;
 
   constructor(start: WorkerStart, hooks: EngineHooks) {
@@ -127,6 +131,7 @@ export class Engine {
 
   async setOwnSockets(sockets: readonly ListenerAddress[]): Promise<null> {
     await this.#feed.setOwnSockets(sockets);
+    await this.#countOpen();
     return null;
   }
 
@@ -135,7 +140,17 @@ export class Engine {
     const objects = await decodeObjects(call.objects);
     const kept = await decodeObjects(call.kept);
     const { refused } = await this.#feed.apply({ snapshot, objects, removals, kept });
+    await this.#countOpen();
     return { serving: this.#feed.table !== null, refused: tellRefused ? refused : [] };
+  }
+
+  /** Those that are open, at limits which have come since it was done last. */
+  async #countOpen(): Promise<void> {
+    const { table } = this.#feed;
+    const limitsCame = table?.limitsCame ?? 0;
+    if (table === this.#counted.table && limitsCame === this.#counted.limitsCame) return;
+    await countOpen(this.#open, this.#core.limiter, (uid) => this.#feed.table?.route(uid)?.limits ?? null);
+    this.#counted = { table, limitsCame };
   }
 
   flush(): null {
