@@ -6,7 +6,10 @@
 // - After any sequence of changes the table answers as one built afresh from what is in it.
 // - An answer once handed out is never modified: a connection may keep it across a change.
 // - On one level routes come before a barrier: the domain's own team is served below a barrier that keeps others out.
-// - lookup() does not allocate but for the suffixes it asks for, and asks only at depths where the table has a wildcard.
+// - lookup() allocates nothing, and asks only at depths where the table has something that covers names below.
+import { longerNameHash, NAME_HASH_START } from "./name-hash.ts";
+import { NameIndex } from "./name-index.ts";
+import { ShardedMap } from "./sharded-map.ts";
 
 export interface RouteNames {
   readonly uid: string;
@@ -54,6 +57,11 @@ const noBarriers: readonly BarrierNames[] = [];
 
 /** A name of at most 253 bytes has at most 127 labels. */
 const LABELS_MAX = 127;
+const DOT = 46;
+
+/** Of the name that is looked up: where its parts begin that have one label, two labels, and so on, and their hashes. */
+const partAt = new Int32Array(LABELS_MAX + 1);
+const partHash = new Int32Array(LABELS_MAX + 1);
 
 /** Everything the table knows at one name, and the answers that follow from it. */
 interface NameNode<R> {
@@ -69,9 +77,9 @@ interface NameNode<R> {
 }
 
 export class NameTable<R extends RouteNames> {
-  readonly #nodes = new Map<string, NameNode<R>>();
-  readonly #routes = new Map<string, R>();
-  readonly #barriers = new Map<string, BarrierNames>();
+  readonly #nodes = new NameIndex<NameNode<R>>();
+  readonly #routes = new ShardedMap<R>();
+  readonly #barriers = new ShardedMap<BarrierNames>();
   /** By number of labels: how many names have something that covers names below them. */
   readonly #treesByLabels = new Uint32Array(LABELS_MAX + 2);
 
@@ -82,16 +90,23 @@ export class NameTable<R extends RouteNames> {
 
   /** @param name canonical, as canonicalName() gives it. */
   lookup(name: string): Lookup<R> {
-    const here = this.#nodes.get(name)?.here;
+    let hash = NAME_HASH_START;
+    let parts = 0;
+    for (let at = name.length - 1; at >= 0; at--) {
+      const code = name.charCodeAt(at);
+      if (code === DOT && parts < LABELS_MAX) {
+        partAt[parts] = at + 1;
+        partHash[parts] = hash;
+        parts++;
+      }
+      hash = longerNameHash(hash, code);
+    }
+    const here = this.#nodes.find(name, 0, hash)?.here;
     if (here) return here;
-    let labels = labelCount(name);
-    let below = 0;
-    for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) {
-      labels--;
-      below++;
-      if (labels > LABELS_MAX || this.#treesByLabels[labels] === 0) continue;
-      const node = this.#nodes.get(name.slice(dot + 1));
-      const answer = below === 1 ? node?.child : node?.deep;
+    for (let labels = parts; labels > 0; labels--) {
+      if (this.#treesByLabels[labels] === 0) continue;
+      const node = this.#nodes.find(name, partAt[labels - 1]!, partHash[labels - 1]!);
+      const answer = labels === parts ? node?.child : node?.deep;
       if (answer) return answer;
     }
     return nothing;
@@ -144,7 +159,7 @@ export class NameTable<R extends RouteNames> {
     let node = this.#nodes.get(name);
     if (!node) {
       node = { name, exact: noRoutes, wild: noRoutes, barriers: noBarriers, here: null, child: null, deep: null };
-      this.#nodes.set(name, node);
+      this.#nodes.add(node);
     }
     touched.add(node);
     return node;

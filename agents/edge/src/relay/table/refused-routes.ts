@@ -1,7 +1,9 @@
+import { ShardedMap } from "@helloway/routing/sharded-map";
+
 /** Uids of routes that are refused, and who of them claims a hostname: what an edit does not reach is not looked at. */
 export class RefusedRoutes {
-  readonly #claims = new Map<string, readonly string[]>();
-  readonly #byHostname = new Map<string, Set<string>>();
+  readonly #claims = new ShardedMap<readonly string[]>();
+  readonly #byHostname = new ShardedMap<Set<string>>();
 
   has(uid: string): boolean {
     return this.#claims.has(uid);

@@ -3,7 +3,7 @@ import { BarrierSchema, OnReject, PoolSettingsSchema, RouteSchema, WildcardDepth
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TableObject } from "../relay.ts";
-import { Table, type LastGood } from "./table.ts";
+import { type CheckedObject, type LastGood, Table } from "./table.ts";
 
 const noLastGood: LastGood = { lastGood: () => null };
 const noHash = new Uint8Array(32);
@@ -54,6 +54,10 @@ function open(): Table {
   return Table.open(settings, { ownSockets: [], geo: false }, noLastGood).table!;
 }
 
+function checked(table: Table, objects: Iterable<TableObject>): CheckedObject[] {
+  return [...objects].flatMap((each) => (each.kind === "settings" ? [] : [table.check({ ...each, kind: each.kind })]));
+}
+
 const uids = ["a", "b", "c", "d"];
 const names = ["one.test", "two.test", "*.test", "x.one.test"];
 const version = fc.record({
@@ -72,7 +76,7 @@ test("after any edits serves an allowed newest version whole, or an older one on
       const table = open();
       const newest = new Map<string, Version>();
       for (const { put, remove } of steps) {
-        table.change({ put: put.map(route), removeRoutes: remove, removeBarriers: [] });
+        table.change({ put: checked(table, put.map(route)), removeRoutes: remove, removeBarriers: [] });
         for (const uid of remove) newest.delete(uid);
         for (const each of put) newest.set(each.uid, each);
       }
@@ -115,10 +119,10 @@ test("a new table in slices serves what one change of all would", () => {
     fc.property(fc.uniqueArray(version, { selector: ({ uid }) => uid }), (versions) => {
       const sorted = [...versions].sort((a, b) => (a.uid < b.uid ? -1 : 1));
       const sliced = open();
-      for (const each of sorted) sliced.add([route(each)], noLastGood);
+      for (const each of sorted) sliced.add(checked(sliced, [route(each)]), noLastGood);
       finish(sliced);
       const whole = open();
-      whole.change({ put: sorted.map(route), removeRoutes: [], removeBarriers: [] });
+      whole.change({ put: checked(whole, sorted.map(route)), removeRoutes: [], removeBarriers: [] });
       expect(sliced.refusedObjects()).toEqual(whole.refusedObjects());
       for (const name of names) expect(sliced.names.lookup(name)).toEqual(whole.names.lookup(name));
     }),
@@ -176,7 +180,7 @@ test("an edit leaves nothing for a look at every refused route to change", () =>
     fc.property(anyEdits, (steps) => {
       const table = open();
       for (const { put, remove } of steps) {
-        table.change({ put: put.map(route), removeRoutes: remove, removeBarriers: [] });
+        table.change({ put: checked(table, put.map(route)), removeRoutes: remove, removeBarriers: [] });
         const edited = told(table);
         finish(table);
         expect(told(table)).toEqual(edited);
@@ -191,11 +195,11 @@ test("after any edits serves what a new table of the same objects would, unless 
     fc.property(anyEdits, (steps) => {
       const table = open();
       for (const { put, remove } of steps) {
-        table.change({ put: put.map(route), removeRoutes: remove, removeBarriers: [] });
+        table.change({ put: checked(table, put.map(route)), removeRoutes: remove, removeBarriers: [] });
         // Who came first holds a hostname: that is not in the objects.
         if (table.refusedObjects().some(({ code }) => code === "hostname_taken")) continue;
         const fresh = open();
-        fresh.add([...table.offered()], table);
+        fresh.add(checked(fresh, table.offered()), table);
         finish(fresh);
         expect(told(fresh)).toEqual(told(table));
       }
@@ -207,7 +211,7 @@ test("after any edits serves what a new table of the same objects would, unless 
 test("a route that was refused for a hostname is served when the holder moves away, and so is what waits for that one", () => {
   const table = open();
   const put = (...versions: Version[]): void =>
-    table.change({ put: versions.map(route), removeRoutes: [], removeBarriers: [] });
+    table.change({ put: checked(table, versions.map(route)), removeRoutes: [], removeBarriers: [] });
   put({ uid: "d", hostnames: ["one.test"], allowed: true });
   put({ uid: "a", hostnames: ["two.test"], allowed: true });
   put({ uid: "b", hostnames: ["one.test", "two.test"], allowed: true });
@@ -232,8 +236,8 @@ test("hands out everything that was offered, refused objects and barriers includ
     route({ uid: "b", hostnames: ["two.test"], allowed: false }),
     barrier,
   ];
-  table.change({ put: objects, removeRoutes: [], removeBarriers: [] });
-  expect([...table.offered()]).toEqual([settings, ...objects]);
+  table.change({ put: checked(table, objects), removeRoutes: [], removeBarriers: [] });
+  expect(new Set(table.offered())).toEqual(new Set([settings, ...objects]));
   table.change({ put: [], removeRoutes: ["a", "b"], removeBarriers: ["barrier"] });
   expect([...table.offered()]).toEqual([settings]);
   expect(table.refusedObjects()).toEqual([]);
@@ -245,9 +249,9 @@ test("changes one route among 2,000 and leaves the others", () => {
   const many = Array.from({ length: 2_000 }, (_, i) =>
     route({ uid: `r${i}`, hostnames: [`r${i}.test`], allowed: true }),
   );
-  table.change({ put: many, removeRoutes: [], removeBarriers: [] });
+  table.change({ put: checked(table, many), removeRoutes: [], removeBarriers: [] });
   table.change({
-    put: [route({ uid: "r7", hostnames: ["moved.test"], allowed: true })],
+    put: checked(table, [route({ uid: "r7", hostnames: ["moved.test"], allowed: true })]),
     removeRoutes: ["r8"],
     removeBarriers: [],
   });

@@ -14,51 +14,36 @@
 //
 // Removals and lost hostnames are never refused: nothing here can keep what is no longer offered.
 import { type BarrierNames, NameTable } from "@helloway/routing/name-table";
+import { ShardedMap } from "@helloway/routing/sharded-map";
 import type { RefusedObject, TableObject, TableObjectKind } from "../relay.ts";
 import { type BarrierCheck, checkBarrier } from "./check-barrier.ts";
-import { checkRoute, type RouteCheck, type RouteClaim, type RouteGround, type RouteTerms } from "./check-route.ts";
+import { checkRoute, type RouteCheck, type RouteGround } from "./check-route.ts";
 import { checkSettings, type ServedSettings, type SettingsGround } from "./check-settings.ts";
 import { createNamesEdit, type NamesEdit } from "./names-edit.ts";
 import type { Refusal } from "./refusal.ts";
 import { RefusedRoutes } from "./refused-routes.ts";
 import type { ServedRoute } from "./served-route.ts";
-
-interface RouteEntry {
-  readonly offered: TableObject;
-  readonly check: RouteCheck;
-  /** The last version that was accepted: the offered one unless it is refused. */
-  good: TableObject | null;
-  /** Why it is not served as offered; null: it is. */
-  refusal: Refusal | null;
-  /** What good gives when it is not the offered one; undefined: not looked at yet. */
-  goodRoute: ServedRoute | null | undefined;
-  served: ServedRoute | null;
-  /** What refusedObjects() says of it; null: to be made when it is asked for. */
-  told: RefusedObject | null;
-  /** Ids of the barriers that stand for what it does not serve. */
-  barred: readonly string[];
-}
-
-interface BarrierEntry {
-  readonly offered: TableObject;
-  readonly check: BarrierCheck;
-  readonly good: TableObject | null;
-  readonly served: BarrierNames | null;
-}
-
-interface SettingsEntry {
-  readonly offered: TableObject;
-  readonly refusal: Refusal | null;
-  readonly good: TableObject | null;
-}
+import {
+  type BarrierEntry,
+  claimOf,
+  keepsTerms,
+  refusedObject,
+  type RouteEntry,
+  type SettingsEntry,
+} from "./table-entries.ts";
 
 /** Last good versions of an earlier table or from disk. */
 export interface LastGood {
   lastGood(kind: TableObjectKind, id: string): TableObject | null;
 }
 
+/** An object as check() found it. */
+export type CheckedObject =
+  | { readonly kind: "route"; readonly offered: TableObject; readonly check: RouteCheck }
+  | { readonly kind: "barrier"; readonly offered: TableObject; readonly check: BarrierCheck };
+
 export interface TableEdit {
-  readonly put: readonly TableObject[];
+  readonly put: readonly CheckedObject[];
   readonly removeRoutes: readonly string[];
   readonly removeBarriers: readonly string[];
 }
@@ -74,14 +59,14 @@ export class Table implements LastGood {
   /** Grows with every route that comes to be served under limits on open connections. */
   limitsCame = 0;
   readonly #settings: SettingsEntry;
-  readonly #routes = new Map<string, RouteEntry>();
-  readonly #barriers = new Map<string, BarrierEntry>();
+  readonly #routes = new ShardedMap<RouteEntry>();
+  readonly #barriers = new ShardedMap<BarrierEntry>();
   /** Routes that are not served as offered. */
   readonly #refused = new RefusedRoutes();
   /** What refusedObjects() says; null: something that is refused has changed since it was asked. */
   #told: RefusedObject[] | null = null;
   /** By hostname, the routes that are served there as offered. */
-  readonly #holders = new Map<string, readonly ServedRoute[]>();
+  readonly #holders = new ShardedMap<readonly ServedRoute[]>();
   readonly #ground: RouteGround;
 
   private constructor(entry: SettingsEntry, settings: ServedSettings, geo: boolean) {
@@ -122,15 +107,24 @@ export class Table implements LastGood {
     return route ?? null;
   }
 
-  /** Everything offered, as a snapshot would bring it. */
+  /** Everything offered, in no order. */
   *offered(): Generator<TableObject> {
     yield this.#settings.offered;
     for (const { offered } of this.#routes.values()) yield offered;
     for (const { offered } of this.#barriers.values()) yield offered;
   }
 
+  /**
+   * A route or barrier by itself, before it is added or changed: most of what it costs, and under the same settings always the same.
+   */
+  check(offered: TableObject & { kind: "route" | "barrier" }): CheckedObject {
+    const { kind, id, body } = offered;
+    if (kind === "barrier") return { kind, offered, check: checkBarrier(body, id) };
+    return { kind, offered, check: checkRoute(body, id, this.#ground) };
+  }
+
   /** Part of a new table. Refused routes find what to keep only in finish(). */
-  add(objects: readonly TableObject[], lastGood: LastGood): void {
+  add(objects: readonly CheckedObject[], lastGood: LastGood): void {
     const edit = this.#offer({ put: objects, removeRoutes: [], removeBarriers: [] }, lastGood);
     for (const uid of edit.touched) this.#hold(uid, edit);
     this.#swap(edit);
@@ -176,9 +170,9 @@ export class Table implements LastGood {
       this.#barriers.delete(id);
       this.#told = null;
     }
-    for (const object of change.put) {
-      if (object.kind === "barrier") this.#offerBarrier(object, lastGood, edit);
-      else if (object.kind === "route") this.#offerRoute(object, lastGood, edit);
+    for (const { kind, offered, check } of change.put) {
+      if (kind === "barrier") this.#offerBarrier(offered, check, lastGood, edit);
+      else this.#offerRoute(offered, check, lastGood, edit);
     }
     return edit;
   }
@@ -210,8 +204,7 @@ export class Table implements LastGood {
     return refused;
   }
 
-  #offerBarrier(offered: TableObject, lastGood: LastGood, edit: NamesEdit): void {
-    const check = checkBarrier(offered.body, offered.id);
+  #offerBarrier(offered: TableObject, check: BarrierCheck, lastGood: LastGood, edit: NamesEdit): void {
     let good: TableObject | null = offered;
     let served: BarrierNames | null = null;
     if (check.kind === "served") served = check.barrier;
@@ -226,9 +219,8 @@ export class Table implements LastGood {
     else edit.removeBarriers.add(offered.id);
   }
 
-  #offerRoute(offered: TableObject, lastGood: LastGood, edit: NamesEdit): void {
+  #offerRoute(offered: TableObject, check: RouteCheck, lastGood: LastGood, edit: NamesEdit): void {
     this.#release(offered.id, edit);
-    const check = checkRoute(offered.body, offered.id, this.#ground);
     const good = this.#routes.get(offered.id)?.good ?? lastGood.lastGood("route", offered.id);
     this.#routes.set(offered.id, {
       offered,
@@ -393,20 +385,6 @@ export class Table implements LastGood {
   }
 }
 
-/** Under what a refused route may serve its last good version; null: it has none, or may not. */
-function keepsTerms({ check, good, offered }: RouteEntry): RouteTerms | null {
-  if (!good || good === offered) return null;
-  return check.kind === "refused" ? check.keep : check.route;
-}
-
-function claimOf(check: RouteCheck): RouteClaim | null {
-  return check.kind === "refused" ? check.claim : check.route;
-}
-
 function* slices(uids: readonly string[]): Generator<string[]> {
   for (let i = 0; i < uids.length; i += SLICE_ROUTES) yield uids.slice(i, i + SLICE_ROUTES);
-}
-
-function refusedObject(offered: TableObject, refusal: Refusal, kept: TableObject | null): RefusedObject {
-  return { kind: offered.kind, id: offered.id, offeredHash: offered.hash, kept, ...refusal };
 }

@@ -2,7 +2,7 @@
 // is one message, and a worker reads it in slices.
 //
 // Per object: kind 1, length of the id 2, length of the body 4, hash 32, then id and body. Bodies and hashes are not copied again:
-// the objects that a worker keeps are views of this memory, which all workers have in common.
+// the objects that a worker keeps point into this memory, which all workers have in common.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TableObject, TableObjectKind } from "../relay.ts";
 
@@ -42,17 +42,38 @@ export async function decodeObjects({ count, memory }: EncodedObjects): Promise<
   let at = 0;
   for (let i = 0; i < count; i++) {
     if (i > 0 && i % SLICE_OBJECTS === 0) await nextTurn();
-    const kind = kinds[bytes[at]!]!;
-    const idLength = bytes.readUInt16LE(at + 1);
-    const bodyLength = bytes.readUInt32LE(at + 3);
-    const bodyAt = at + HEADER_BYTES + idLength;
-    objects.push({
-      kind,
-      id: bytes.toString("utf8", at + HEADER_BYTES, bodyAt),
-      body: bytes.subarray(bodyAt, bodyAt + bodyLength),
-      hash: bytes.subarray(at + 7, at + 7 + HASH_BYTES),
-    });
-    at = bodyAt + bodyLength;
+    const object = new EncodedObject(bytes, at);
+    objects.push(object);
+    at = object.end;
   }
   return objects;
+}
+
+/** A place in the memory: views of it are made when they are asked for, since a worker keeps 100,000 objects and reads few again. */
+class EncodedObject implements TableObject {
+  readonly kind: TableObjectKind;
+  readonly id: string;
+  readonly #bytes: Buffer;
+  readonly #at: number;
+  readonly #bodyAt: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.kind = kinds[bytes[at]!]!;
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#bodyAt = at + HEADER_BYTES + bytes.readUInt16LE(at + 1);
+    this.id = bytes.toString("utf8", at + HEADER_BYTES, this.#bodyAt);
+  }
+
+  get end(): number {
+    return this.#bodyAt + this.#bytes.readUInt32LE(this.#at + 3);
+  }
+
+  get body(): Uint8Array {
+    return this.#bytes.subarray(this.#bodyAt, this.end);
+  }
+
+  get hash(): Uint8Array {
+    return this.#bytes.subarray(this.#at + 7, this.#at + 7 + HASH_BYTES);
+  }
 }
