@@ -14,6 +14,9 @@ export interface Accepted {
   readonly local: () => { address: string; port: number };
   /** A PROXY header comes first; null: none. Whether this peer may send one. */
   readonly proxy: { readonly trusted: boolean } | null;
-  /** Whether it is one of our own upstream sockets. */
-  readonly origin: Acceptance;
+  /**
+   * Whether it is one of our own upstream sockets. To be asked at once, and again when it has said something: a worker may accept what
+   * another one dials before that one's connect() has returned, and the socket is known to us.
+   */
+  readonly origin: () => Acceptance;
 }

@@ -96,7 +96,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
 
   #start(table: Table | null): void {
     const { origin, proxy } = this.#accepted;
-    if (origin.kind === "loop") return this.#refuse("loop", null);
+    if (origin().kind === "loop") return this.#refuse("loop", null);
     if (this.#core.sockets.isFull) return this.evict();
     this.#core.budget.add(this);
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
@@ -179,8 +179,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     const hello = verdict.hello;
     if (this.#core.onClose) this.#hello = helloRecord(hello);
     this.#helloAt = performance.now();
-    const { origin } = this.#accepted;
-    if (origin.kind === "suspect" && origin.isEcho(received.bytes())) return this.#refuse("loop", null);
+    if (this.#isLoop(received)) return this.#refuse("loop", null);
     const table = this.#core.table();
     if (!table) return this.#refuse("no_table", alerts.internalError);
     const decision = decideRoute(table, new ClientFacts(hello, this.#peer.address, this.#core.countries));
@@ -191,6 +190,11 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#decided(decision.route);
     if (!this.#admit(decision.route)) return this.#refuse("limited", alerts.internalError);
     this.#dial(decision.route, hello, received);
+  }
+
+  #isLoop(received: ReceivedBytes): boolean {
+    const origin = this.#accepted.origin();
+    return origin.kind === "loop" || (origin.kind === "suspect" && origin.isEcho(received.bytes()));
   }
 
   /** Whether the route's limits let it in. */

@@ -124,7 +124,7 @@ export class Engine {
       peer,
       local,
       proxy: proxy ? { trusted: this.#trusted.has(peer.address) } : null,
-      origin: this.#core.upstreams.judge(peer.address, peer.port, () => local().address, listener.port),
+      origin: () => this.#core.upstreams.judge(peer.address, peer.port, () => local().address, listener.port),
     });
     connection.start(this.#feed.table);
   }
