@@ -1,10 +1,13 @@
 // What the agent's engine does when one of its threads dies, whatever it died of: the connections of that thread are lost and
 // counted as such, everything that they held is given back, and nobody else notices.
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readlink } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { LimitMode } from "@helloway/proto/table";
-import type { RouteCounters } from "@helloway/edge/relay/relay";
+import type { ListenerAddress, RouteCounters } from "@helloway/edge/relay/relay";
 import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -313,4 +316,87 @@ test("leaves passed sockets to whoever else holds them when it drains, and refus
   });
   for (const each of passed) each.close();
   await relay.ask("close", null);
+});
+
+/** The first descriptor that is passed to a process, after stdin, stdout, stderr and IPC. */
+const PASSED_FIRST = 4;
+
+interface EarlyEnd {
+  child: ChildProcess;
+  /** What it says next. */
+  said(): Promise<{ listeners?: ListenerAddress[] | null; replaced?: true; failed?: string }>;
+  /** Its descriptors that are the sockets which were passed, as far as they are open. */
+  open(): Promise<number[]>;
+}
+
+/** An engine that is drained or closed while it begins to listen (node-relay-early.fixture.ts), with listening sockets of this process. */
+async function startEarlyEnd(meanwhile: string, own: boolean, passed: readonly Server[]): Promise<EarlyEnd> {
+  const descriptors = passed.map((server) => (server as Server & { _handle: { fd: number } })._handle.fd);
+  const sockets = await Promise.all(descriptors.map((each) => readlink(`/proc/self/fd/${each}`)));
+  const fixture = fileURLToPath(new URL("./node-relay-early.fixture.ts", import.meta.url));
+  const args = [fixture, meanwhile, own ? "own" : "", ...passed.map((_, i) => String(PASSED_FIRST + i))];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit", "ipc", ...descriptors] });
+  const exited = once(child, "exit");
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exited;
+  });
+  return {
+    child,
+    async said() {
+      const [what] = await once(child, "message");
+      return what;
+    },
+    async open() {
+      const at = sockets.map((socket, i) => ({ socket, descriptor: PASSED_FIRST + i }));
+      const links = at.map(async ({ socket, descriptor }) =>
+        (await readlink(`/proc/${child.pid}/fd/${descriptor}`).catch(() => null)) === socket ? [descriptor] : [],
+      );
+      return (await Promise.all(links)).flat();
+    },
+  };
+}
+
+/** Two sockets of one port, on which this process answers. */
+async function successorSockets(): Promise<Server[]> {
+  const first = await listen(0);
+  const passed = [first, await listen((first.address() as { port: number }).port)];
+  for (const server of passed) {
+    server.on("connection", (socket) => socket.end("successor"));
+    onTestFinished(() => void server.close());
+  }
+  return passed;
+}
+
+test.each([
+  ["drain", false],
+  ["drain", true],
+  ["drain and resume", true],
+  ["close", false],
+  ["close", true],
+])(
+  "leaves passed sockets to others also when it is told to %s while it begins to listen (after a socket of its own: %s)",
+  async (meanwhile, own) => {
+    const passed = await successorSockets();
+    const edge = await startEarlyEnd(meanwhile, own, passed);
+    const { listeners } = await edge.said();
+    const { port } = passed[0]!.address() as { port: number };
+    if (meanwhile === "close") expect(listeners).toBeNull();
+    else expect(listeners).toContainEqual({ address: "127.0.0.1", port });
+    expect(await edge.open()).toEqual([]);
+    for (let i = 0; i < 20; i++) {
+      const client = await connectRaw({ address: "127.0.0.1", port });
+      await client.over();
+      expect(client.received().toString()).toBe("successor");
+      client.end();
+    }
+  },
+);
+
+test("replaces a worker that dies after a drain during its start, and opens nothing that was passed", async () => {
+  const edge = await startEarlyEnd("drain", true, await successorSockets());
+  await edge.said();
+  edge.child.send(0);
+  expect(await edge.said()).toEqual({ replaced: true });
+  expect(await edge.open()).toEqual([]);
 });

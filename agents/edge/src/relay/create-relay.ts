@@ -6,6 +6,8 @@
 // - What a dead worker had open is closed as worker_lost, and nothing that it held of limits or budgets stays taken.
 // - A worker that died is replaced: the new one is offered the whole table before it listens. Where its listening socket was passed
 //   by a supervisor, it closed with the worker, and the engine has failed.
+// - A drain leaves passed sockets for good, those too that listen() has not opened yet: it opens them only to close them, and no
+//   replacement opens any, since a descriptor's number may be another's by then. close() alike.
 // - An update that no worker lived to take was not taken: it waits for the next one that takes a dead one's place, outside of the
 //   queue in which that happens.
 import { openCountryDatabase } from "./geo/open-country-database.ts";
@@ -63,14 +65,17 @@ class NodeRelay implements Relay {
   #spawned = 0;
   #ownSockets: readonly ListenerAddress[];
   #bound: ListenerAddress[] = [];
-  /** What each worker listens on; null: not yet. After a drain nothing that was passed: a descriptor's number may be another's. */
+  /** What each worker listens on; null: not yet. */
   #targets: ListenCall["targets"][] | null = null;
   #isServing = false;
-  #hasLeftPassed = false;
+  /** There has been a drain. */
+  #leavesPassed = false;
   #isDraining = false;
   #isClosed = false;
   /** Changes of tables and workers, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  /** listen(), as long as it runs; never rejects. */
+  #listening: Promise<unknown> = Promise.resolve();
   /** Updates, which keep their order also while one waits. */
   #lastUpdate: Promise<unknown> = Promise.resolve();
   /** Resolves at the end of the next attempt to replace a worker, whatever came of it, and on close(). */
@@ -139,6 +144,12 @@ class NodeRelay implements Relay {
   }
 
   async listen(): Promise<void> {
+    const listening = this.#listen();
+    this.#listening = listening.catch(() => undefined);
+    await listening;
+  }
+
+  async #listen(): Promise<void> {
     const { listen, workers } = this.#options;
     const targets: ListenCall["targets"][number][][] = Array.from({ length: workers }, () => []);
     /** Where the answers will say what each was bound to: by worker, the place among its targets. */
@@ -158,11 +169,17 @@ class NodeRelay implements Relay {
       }
     }
     const answers = await this.#next(async () => {
-      const asked = this.#seats.map(({ thread, worker }) => thread.call("listen", { targets: targets[worker] ?? [] }));
+      const asked = this.#seats.map(({ thread, worker }) =>
+        thread.call("listen", {
+          targets: this.#isClosed ? targets[worker]!.filter(isPassed) : targets[worker]!,
+          leavesPassed: this.#leavesPassed || this.#isClosed,
+        }),
+      );
       const listening = await Promise.all(asked);
       this.#targets = targets;
       return listening;
     });
+    if (this.#isClosed) throw new Error("the relay was closed before it listened");
     const addresses = bound.map((each) => ("address" in each ? each : answers[each.worker]![each.place]!));
     // Sockets that share a port are one listener.
     this.#bound = [...new Map(addresses.map((each) => [`${each.address} ${each.port}`, each])).values()];
@@ -230,19 +247,12 @@ class NodeRelay implements Relay {
 
   async drain({ timeoutMs }: DrainOptions): Promise<void> {
     this.#isDraining = true;
-    this.#leavePassed();
-    await this.#everyone((thread) => thread.call("drain", { timeoutMs }));
-  }
-
-  /** Workers close their copies of what was passed, and no replacement may open them. */
-  #leavePassed(): void {
-    const own = this.#targets?.map((each) => each.filter((target) => !("descriptor" in target))) ?? null;
-    this.#hasLeftPassed ||= own?.some((each, worker) => each.length < this.#targets![worker]!.length) ?? false;
-    this.#targets = own;
+    this.#leavesPassed = true;
+    await Promise.all([this.#everyone((thread) => thread.call("drain", { timeoutMs })), this.#listening]);
   }
 
   async resume(): Promise<void> {
-    if (this.#hasLeftPassed) {
+    if (this.#leavesPassed && this.#options.listen.some((spec) => "descriptors" in spec)) {
       const message =
         "the drain has closed sockets that a supervisor had passed: only a new process accepts there again";
       this.#options.log.warn({}, message);
@@ -260,6 +270,7 @@ class NodeRelay implements Relay {
     this.#isClosed = true;
     this.#attempted.resolve();
     await this.#everyone((thread) => thread.call("close", null));
+    await this.#listening;
     await Promise.all(this.#seats.map(({ thread }) => thread.end()));
   }
 
@@ -280,8 +291,8 @@ class NodeRelay implements Relay {
     if (this.#isClosed) return;
     await forgetWorker(this.#memory, worker);
     const about = { worker, connections, err: cause instanceof Error ? cause : undefined };
-    const passed = this.#targets?.[worker]?.some((target) => "descriptor" in target) ?? false;
-    if (passed) {
+    const passed = this.#targets?.[worker]?.some(isPassed) ?? false;
+    if (passed && !this.#leavesPassed) {
       this.#options.log.error(about, "a worker ended and took a listening socket with it that a supervisor had passed");
       this.#fail(new Error("a worker of the relay ended with a listening socket that only a supervisor can make anew"));
       return;
@@ -309,7 +320,8 @@ class NodeRelay implements Relay {
       if (table) await thread.call("apply", toCall(table));
       if (this.#isClosed) return;
       if (this.#isDraining) void ignoringLoss(thread.call("drain", { timeoutMs: 0 }));
-      if (this.#targets) await thread.call("listen", { targets: this.#targets[seat.worker] ?? [] });
+      const targets = this.#targets?.[seat.worker]?.filter((target) => !isPassed(target));
+      if (targets) await thread.call("listen", { targets, leavesPassed: this.#leavesPassed });
       this.#options.log.info({ worker: seat.worker }, "a worker has taken the place of the one that ended");
     } catch (error) {
       // Its end brings the next attempt.
@@ -322,6 +334,10 @@ class NodeRelay implements Relay {
       this.#attempted = Promise.withResolvers<void>();
     }
   }
+}
+
+function isPassed(target: ListenCall["targets"][number]): boolean {
+  return "descriptor" in target;
 }
 
 function toCall({ snapshot, objects, removals, kept = [] }: TableUpdate): ApplyCall {

@@ -35,7 +35,7 @@ async function startLooping(host: string) {
     evictElsewhere: ignored,
   });
   const targets = [{ address: "127.0.0.1", port: 0, proxy: false }];
-  const [listener] = await engine.listen({ targets });
+  const [listener] = await engine.listen({ leavesPassed: false, targets });
   const backends = [{ host, port: listener!.port }];
   const objects: TableObject[] = [settingsObject(), routeObject(name, { hostnames: [name], backends })];
   const none = encodeObjects([]);

@@ -84,8 +84,8 @@ export class Engine {
     };
   }
 
-  /** All or none. Throws the system's error. */
-  async listen({ targets }: ListenCall): Promise<ListenerAddress[]> {
+  /** All or none. Throws the system's error. Nothing else happens in the worker until all are open, or closed again. */
+  async listen({ targets, leavesPassed }: ListenCall): Promise<ListenerAddress[]> {
     const addresses: ListenerAddress[] = [];
     try {
       for (const target of targets) {
@@ -104,6 +104,7 @@ export class Engine {
       await this.#closeListeners();
       throw error;
     }
+    if (leavesPassed) await this.#leavePassed();
     return addresses;
   }
 
@@ -166,12 +167,12 @@ export class Engine {
 
   async drain(timeoutMs: number): Promise<null> {
     // Before anybody is refused: whoever else holds these sockets serves those who wait there.
-    const passed = this.#passed.splice(0).map((listener) => listener.close());
+    const left = this.#leavePassed();
     this.#core.draining = true;
     this.#drain?.stop();
     const drain = new Drain(this.#open);
     this.#drain = drain;
-    await Promise.all([...passed, drain.run(timeoutMs)]);
+    await Promise.all([left, drain.run(timeoutMs)]);
     return null;
   }
 
@@ -194,7 +195,11 @@ export class Engine {
   }
 
   async #closeListeners(): Promise<void> {
-    await Promise.all([...this.#own.splice(0), ...this.#passed.splice(0)].map((listener) => listener.close()));
+    await Promise.all([...this.#own.splice(0).map((listener) => listener.close()), this.#leavePassed()]);
+  }
+
+  async #leavePassed(): Promise<void> {
+    await Promise.all(this.#passed.splice(0).map((listener) => listener.close()));
   }
 }
 

@@ -40,6 +40,8 @@ export interface WorkerStart {
 export interface ListenCall {
   /** Addresses are as bound by the coordinator's probe: the port is never 0. */
   readonly targets: readonly ((ListenerAddress | { descriptor: number }) & { proxy: boolean })[];
+  /** Descriptors are closed, and nothing is accepted there. */
+  readonly leavesPassed: boolean;
 }
 
 export interface ApplyCall {
