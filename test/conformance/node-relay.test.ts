@@ -17,6 +17,7 @@ import { defineProxyOut } from "./suite/proxy-out.ts";
 import { defineRefusals } from "./suite/refusals.ts";
 import { defineTables } from "./suite/tables.ts";
 import { defineTls } from "./suite/tls.ts";
+import { defineUnreadResets } from "./suite/unread-resets.ts";
 import { defineVectors } from "./suite/vectors.ts";
 
 const suite = [
@@ -37,6 +38,7 @@ const suite = [
   defineProxyIn,
   defineRefusals,
   defineEnding,
+  defineUnreadResets,
 ];
 
 for (const workers of [1, 4]) {

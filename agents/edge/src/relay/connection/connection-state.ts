@@ -1,10 +1,10 @@
 import type { RefusedReason } from "@helloway/routing/close-reason";
 import type { Dial, Dialled } from "../backend/dial.ts";
-import type { ParsedHello } from "../hello/hello.ts";
 import type { HelloParser } from "../hello/hello-parser.ts";
 import type { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
 import type { Table } from "../table/table.ts";
 import type { Copy } from "./copy.ts";
+import type { DiallingPlace } from "./dialling-bytes.ts";
 import type { ReceivedBytes } from "./received-bytes.ts";
 
 /** What a connection is doing, with what only that needs. */
@@ -15,8 +15,18 @@ export type ConnectionState =
   | { kind: "proxy"; parser: ProxyHeaderParser; taken: number; table: Table }
   /** Bytes of the hello are coming in. */
   | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
-  /** The route is decided; what the client goes on sending is kept for the backend. */
-  | { kind: "dialling"; dial: Dial; hello: ParsedHello; received: ReceivedBytes; ended: boolean }
+  /**
+   * The route is decided; what the client goes on sending is kept for the backend, to which a preamble (a PROXY header; null: none) is
+   * said before it. What is kept has a place in the budget when it is much.
+   */
+  | {
+      kind: "dialling";
+      dial: Dial;
+      preamble: Uint8Array | null;
+      received: ReceivedBytes;
+      place: DiallingPlace | null;
+      ended: boolean;
+    }
   /** A backend has everything received; also while our own cut is flushed. */
   | { kind: "forwarding"; copy: Copy; upstream: Dialled }
   /** Refused; the alert and a FIN are on their way. */

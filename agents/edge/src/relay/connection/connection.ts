@@ -10,6 +10,9 @@
 // - #close() is the only way out and runs once: it counts, records, and lets go of both sockets and of everything held for it.
 // - Bytes go to the client only as one alert of a refusal, or from the backend; never both.
 // - A refusal ends with a FIN and keeps reading for a while, because a reset would take the alert from the client.
+// - While a backend is dialled the client is read, and its reset heard at once. Whoever has sent DIALLING_BYTES_MAX, or its FIN, is not
+//   read any more and asked instead, so that its reset is heard within UNREAD_ASK_MS.
+// - What is kept of it meanwhile is in core.dialling (ordinary clients' few bytes are not), until #leaveDialling(), on every way out.
 import type { CloseReason, RefusedReason } from "@helloway/routing/close-reason";
 import { Dial, type Dialled, type DialFailure, type DialOwner } from "../backend/dial.ts";
 import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
@@ -28,6 +31,7 @@ import { ClientFacts } from "./client-facts.ts";
 import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { Copy, type CopyOwner } from "./copy.ts";
+import { type DiallingClient, UNCOUNTED_BYTES_MAX } from "./dialling-bytes.ts";
 import { type HelloRecord, helloRecord, noHello } from "./hello-record.ts";
 import { proxyHeaderFor } from "./proxy-header-for.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
@@ -38,13 +42,19 @@ import { TIMER_MAX_MS } from "./timer-max.ts";
 /** How long and how much a refused client may go on sending before the socket is destroyed. */
 const DISCARD_MS = 1_000;
 const DISCARD_BYTES_MAX = 256 * 1024;
-/** While a backend is dialled the client is read up to here; with what one read brings it stays within 256 KiB. */
+/** While a backend is dialled the client is read up to here; with what one read brings it stays within 192 KiB. */
 const DIALLING_BYTES_MAX = 64 * 1024;
+/** How often a client that is not read while a backend is dialled is asked whether it was reset. */
+const UNREAD_ASK_MS = 250;
+
+type Dialling = ConnectionState & { kind: "dialling" };
 
 const accepted: ConnectionState = { kind: "accepted" };
 const closed: ConnectionState = { kind: "closed" };
 
-export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, CopyOwner {
+export class Connection
+  implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, DiallingClient, CopyOwner
+{
   /** What limits and budgets count it by. */
   source: string;
   routeEntry = -1;
@@ -122,8 +132,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
         return this.#proxyBytes(state, bytes);
       case "dialling":
         state.received.append(bytes);
-        if (state.received.length >= DIALLING_BYTES_MAX) this.#client.stop();
-        return;
+        return this.#keep(state);
       case "discarding":
         state.left -= bytes.length;
         if (state.left < 0) this.#close(state.reason);
@@ -209,11 +218,49 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
   #dial(route: ServedRoute, hello: ParsedHello, received: ReceivedBytes): void {
     const { budget, sockets } = this.#core;
     if (sockets.isFull) return this.#refuse("overloaded", alerts.internalError);
+    // Now, because that is short, while the hello may be long and a dial, too.
+    const preamble = proxyHeaderFor(route, hello, {
+      source: this.#peer,
+      local: () => this.#local ?? this.#accepted.local(),
+      uniqueId: () => this.#id(),
+      edge: this.#core.edgeName(),
+    });
     sockets.add();
     budget.remove(this);
     const dial = new Dial(this.#core, route, this.source, this);
-    this.#state = { kind: "dialling", dial, hello, received, ended: false };
+    const state: Dialling = { kind: "dialling", dial, preamble, received, place: null, ended: false };
+    this.#state = state;
+    if (received.length > UNCOUNTED_BYTES_MAX) this.#keep(state);
     dial.start();
+  }
+
+  /** More than before is kept for the backend. It may be too much: of this client, or of all. */
+  #keep(state: Dialling): void {
+    const { received } = state;
+    const { dialling } = this.#core;
+    if (received.length > UNCOUNTED_BYTES_MAX) dialling.hold((state.place ??= dialling.add(this)), received.heldBytes);
+    if (this.#state === state && received.length >= DIALLING_BYTES_MAX) this.#leaveUnread();
+  }
+
+  /** Until the dial has ended. */
+  #leaveUnread(): void {
+    this.#client.stop();
+    this.#timer ??= setInterval(askUnread, UNREAD_ASK_MS, this);
+  }
+
+  /** Nothing that is read can tell of a reset. */
+  askUnread(): void {
+    if (this.#client.askForReset() !== 0) this.failed();
+  }
+
+  /** Others need the memory, and have not waited for their backend for as long. */
+  crowdedOut(): void {
+    this.#refuse("overloaded", alerts.internalError);
+  }
+
+  #leaveDialling({ place }: Dialling): void {
+    this.#clearTimer();
+    if (place !== null) this.#core.dialling.remove(place);
   }
 
   attempting(backend: ServedBackend): void {
@@ -249,17 +296,12 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     };
     const copy = new Copy(this.#client, socket, terms, this.#acceptedAt, this);
     if (state.kind !== "dialling") throw new Error(`a backend was dialled while ${state.kind}`);
+    this.#leaveDialling(state);
     this.#state = { kind: "forwarding", copy, upstream };
-    const preamble = proxyHeaderFor(route, state.hello, {
-      source: this.#peer,
-      local: () => this.#local ?? this.#accepted.local(),
-      uniqueId: () => this.#id(),
-      edge: this.#core.edgeName(),
-    });
     const received = state.received.bytes();
     // Without the PROXY header: whoever comes back has none, or it was taken off.
     upstreams.said(upstream.slot, received);
-    copy.start(preamble, received, state.ended);
+    copy.start(state.preamble, received, state.ended);
   }
 
   answered(): void {
@@ -288,6 +330,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     if (alert === null || this.#client.isClosed) return this.#close(reason);
     this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX };
     if (state.kind === "dialling") {
+      this.#leaveDialling(state);
       state.dial.abort();
       this.#core.sockets.remove();
       this.#core.budget.add(this);
@@ -308,7 +351,7 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     switch (state.kind) {
       case "dialling":
         state.ended = true;
-        return;
+        return this.#leaveUnread();
       case "discarding":
         return this.#close(state.reason);
       case "accepted":
@@ -391,8 +434,10 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
     this.#core.ended(this);
     sockets.remove();
     if (state.kind === "dialling" || state.kind === "forwarding") sockets.remove();
-    if (state.kind === "dialling") state.dial.abort();
-    else if (state.kind === "forwarding") {
+    if (state.kind === "dialling") {
+      this.#leaveDialling(state);
+      state.dial.abort();
+    } else if (state.kind === "forwarding") {
       upstreams.remove(state.upstream.slot);
       chooser.closed(state.upstream.load);
     }
@@ -455,6 +500,14 @@ export class Connection implements Undecided, OpenTraffic, HeldLimits, SocketOwn
 function late(connection: Connection): void {
   try {
     connection.late();
+  } catch (error) {
+    connection.bug(error);
+  }
+}
+
+function askUnread(connection: Connection): void {
+  try {
+    connection.askUnread();
   } catch (error) {
     connection.bug(error);
   }

@@ -2,14 +2,19 @@
 // look at the clock.
 //
 // Invariants:
-// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (128 KiB).
-// - A FIN is passed on as a FIN after everything before it; a reset as a reset, at once.
+// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (128 KiB), and in the
+//   first write to the backend what was kept while it was dialled (192 KiB in up to 256 KiB of memory, and a PROXY header).
+// - A FIN is passed on as a FIN after everything before it; a reset as a reset, as soon as it is heard: at once from a side that is
+//   read or written to, within UNREAD_ASK_MS (plus a late timer) from one that is neither, before whatever it had said and nobody has
+//   read yet. Of a side that has said its FIN only writing tells; of one that is not read and has our FIN only reading on, for which
+//   writeStall is the bound.
 // - It ends exactly once, with one reason: the side whose FIN or reset was seen first, or our own cut.
 // - Our own cut stops forwarding, flushes and half-closes both sides, and resets what is left after a second.
 //
 // Times are looked at when they may be due, never moved by a byte: one timer, set for the earliest moment at which something
 // could have run out, computes what is left from the time of the last activity. A pending write is watched in steps of an
-// eighth of writeStall, because the kernel does not say when it takes bytes.
+// eighth of writeStall, because the kernel does not say when it takes bytes, and of UNREAD_ASK_MS at most, because it does not say
+// either that the side which waits for that write, or for its bandwidth, was reset.
 import type { CloseReason, ForwardedReason } from "@helloway/routing/close-reason";
 import { Bandwidth } from "../limits/bandwidth.ts";
 import { KEEP_ALIVE_MS } from "../socket/listen-tcp.ts";
@@ -21,6 +26,8 @@ import { TIMER_MAX_MS } from "./timer-max.ts";
 const CUT_FLUSH_MS = 1_000;
 const WATCH_STEPS = 8;
 const WATCH_MIN_MS = 10;
+/** How often a side that is not read is asked whether it was reset. */
+const UNREAD_ASK_MS = 1_000;
 
 export interface CopyOwner {
   /** Called once; both sockets are then closed or closing. */
@@ -173,6 +180,7 @@ export class Copy implements SocketOwner {
     from.socket.stop();
     if (from.held) clearTimeout(from.held);
     from.held = setTimeout(letGo, pauseMs, this, from);
+    if (pauseMs > UNREAD_ASK_MS) this.#arm(this.#activeAt);
   }
 
   /** The bandwidth lets a side be read again. */
@@ -283,10 +291,21 @@ export class Copy implements SocketOwner {
     // Not before: most connections are over by then, and it is four system calls.
     if (!this.#keptAlive) this.#upstream.socket.keepAlive(KEEP_ALIVE_MS);
     this.#keptAlive = true;
+    if (this.#askUnread()) return;
     const now = performance.now();
     const due = this.#due(now);
     if (due) this.cut(due);
     else this.#arm(now);
+  }
+
+  /** Whether a side that is not read turns out to be reset, which has ended all. */
+  #askUnread(): boolean {
+    for (const side of [this.#client, this.#upstream]) {
+      if (side.ended || side.socket.isReading || side.socket.askForReset() === 0) continue;
+      this.#failed(side);
+      return true;
+    }
+    return false;
   }
 
   #due(now: number): ForwardedReason | null {
@@ -315,9 +334,9 @@ export class Copy implements SocketOwner {
     const { maxDurationMs, writeStallMs } = this.#terms.timeouts;
     const watched = this.#client.watched || this.#upstream.watched;
     const quietMs = watched
-      ? Math.max(writeStallMs / WATCH_STEPS, WATCH_MIN_MS)
+      ? Math.min(Math.max(writeStallMs / WATCH_STEPS, WATCH_MIN_MS), UNREAD_ASK_MS)
       : this.#isHeld()
-        ? Infinity
+        ? UNREAD_ASK_MS
         : this.#activeAt + this.#idleLimit().limitMs - now;
     const leftMs = maxDurationMs === null ? Infinity : this.#openedAt + maxDurationMs - now;
     const aliveMs = this.#keptAlive ? Infinity : KEEP_ALIVE_MS;

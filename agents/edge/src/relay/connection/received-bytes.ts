@@ -15,6 +15,11 @@ export class ReceivedBytes {
     return this.#length;
   }
 
+  /** Of memory, for these and for what may come. */
+  get heldBytes(): number {
+    return this.#buffer.length;
+  }
+
   /** The memory stays the caller's until the next append(). */
   append(piece: Uint8Array): void {
     if (this.#length === 0) {

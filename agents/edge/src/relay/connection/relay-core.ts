@@ -8,6 +8,7 @@ import type { Traffic } from "../shared/traffic.ts";
 import type { UndecidedBudget } from "../shared/undecided-budget.ts";
 import type { Table } from "../table/table.ts";
 import type { Connection } from "./connection.ts";
+import type { DiallingBytes } from "./dialling-bytes.ts";
 
 /** What the connections of one worker share. */
 export interface RelayCore extends DialShared {
@@ -21,6 +22,7 @@ export interface RelayCore extends DialShared {
   readonly traffic: Traffic;
   readonly sockets: OpenSockets;
   readonly budget: UndecidedBudget;
+  readonly dialling: DiallingBytes;
   readonly limiter: RouteLimiter;
   /** null: there is no database. */
   readonly countries: CountryDatabase | null;

@@ -131,6 +131,23 @@ export class TcpSocket {
     return 0;
   }
 
+  /** Whether its bytes are read as they come. */
+  get isReading(): boolean {
+    return this.#reading;
+  }
+
+  /**
+   * Whether it was reset, for whoever does not read it: the kernel is not watched for a socket that is neither read nor written to.
+   * 0: not as far as can be told, which is nothing behind our own FIN, and while something is pending: then failed() tells. Else a
+   * negative error number; only close() or reset() is left to do. Less than a microsecond.
+   */
+  askForReset(): number {
+    if (this.#pendingWrites > 0 || this.#shutdown !== "no") return 0;
+    // A write of nothing sends nothing, and fails like any other on a socket that was reset. Its error is told once, and nobody will
+    // read it any more.
+    return this.write(noBytes);
+  }
+
   /** Sends a FIN behind everything written. The owner hears of it by finished(), or failed(). */
   end(): void {
     if (this.#closed || this.#shutdown !== "no") return;
@@ -283,6 +300,7 @@ const SHARED_BYTES = 65_536;
 /** A read that brings as much may have brought more. */
 const MUCH_BYTES = 16_384;
 const SPARES_MAX = 64;
+const noBytes = new Uint8Array(0);
 const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);
 const spares: Uint8Array[] = [];
 

@@ -5,6 +5,7 @@ import { BackendChooser } from "../backend/backend-chooser.ts";
 import { BackendResolver } from "../backend/backend-resolver.ts";
 import { UpstreamSockets } from "../backend/upstream-sockets.ts";
 import { Connection } from "../connection/connection.ts";
+import { DiallingBytes } from "../connection/dialling-bytes.ts";
 import type { RelayCore } from "../connection/relay-core.ts";
 import { unmapped } from "../connection/source.ts";
 import { Drain } from "../drain.ts";
@@ -67,6 +68,7 @@ export class Engine {
       traffic: new Traffic(hooks.onTraffic),
       sockets: new OpenSockets(memory.sockets, worker),
       budget: new UndecidedBudget(memory.budget, worker, hooks.evictElsewhere),
+      dialling: new DiallingBytes(),
       limiter: new RouteLimiter(routes, new SharedEntries(memory.sources, worker), now),
       chooser: new BackendChooser(routes, now),
       countries,
