@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { CloseReason } from "@helloway/routing/close-reason";
-import type { Counters, DrainOptions, ListenerAddress, TableUpdate } from "@helloway/edge/relay/relay";
+import type { Counters, DrainOptions, ListenerAddress, ListenerSpec, TableUpdate } from "@helloway/edge/relay/relay";
 import type { UsedMemory } from "./used-memory.ts";
 
 /** What it can be asked for, by name: what is said, and what is told. */
@@ -19,6 +19,8 @@ export interface Asked {
   failed: null;
   /** Ends the thread that was started as this one, from 0; replacements count on. */
   kill: number;
+  /** Lets that thread fill its heap until it has no more; returns as soon as it is told to. */
+  exhaust: number;
   /** Opens as many files, or closes those that it opened. */
   occupy: number;
   release: null;
@@ -32,14 +34,15 @@ export interface Told {
   counters: Counters;
   /** The records of connections, counted. */
   ended: { records: number; reasons: Partial<Record<CloseReason, number>> };
-  /** Above debug. */
-  logged: { level: string; message: string }[];
+  /** Above debug. `error`: what the error says that came with it. */
+  logged: { level: string; message: string; error?: string | undefined }[];
   drain: void;
   resume: void;
   close: void;
   /** Why it cannot go on; null: it can. */
   failed: string | null;
   kill: void;
+  exhaust: void;
   occupy: void;
   release: void;
   /** Of the process, as it is. Bytes. */
@@ -56,6 +59,7 @@ export interface Ask {
 type Answer = { id: number } & ({ told: unknown } | { error: string });
 
 export interface RelayProcess extends AsyncDisposable {
+  readonly pid: number;
   /** The first of its listeners. */
   readonly listener: ListenerAddress;
   readonly listeners: readonly ListenerAddress[];
@@ -68,6 +72,19 @@ export interface RelayProcessOptions {
   descriptors?: number;
   /** Listening sockets of this process that it accepts from; absent: it listens by itself. */
   passed?: readonly Server[];
+  /** Where it listens by itself; absent: 127.0.0.1 and any port. */
+  listen?: readonly ListenerAddress[];
+  /** A command that becomes the one which follows it, without a process of its own between: "unshare --net". */
+  within?: readonly string[];
+  /** How much heap a worker may have (its old generation, MiB); absent: as V8 decides. */
+  heapMib?: number;
+}
+
+/** What the process is started with. */
+export interface RelayProcessStart {
+  workers: number;
+  listen: readonly ListenerSpec[];
+  heapMib: number | null;
 }
 
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -75,22 +92,32 @@ const path = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 /** The first that is passed: after stdin, stdout, stderr and IPC. */
 const PASSED_FIRST = 4;
 
-/** Listens on 127.0.0.1, with no table yet. */
+/** Listens, with no table yet. */
 export async function startRelayProcess({
   workers,
   descriptors,
   passed = [],
+  listen = [{ address: "127.0.0.1", port: 0 }],
+  within = [],
+  heapMib,
 }: RelayProcessOptions): Promise<RelayProcess> {
   const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors};`;
   const program = [
+    ...within,
     process.execPath,
     "--expose-gc",
     "--import",
     path("./used-memory.ts"),
+    "--import",
+    path("./exhausted-heap.ts"),
     path("./node-relay.fixture.ts"),
   ];
-  const args = [workers, ...passed.map((_, i) => PASSED_FIRST + i)].map(String);
-  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...program, ...args], {
+  const start: RelayProcessStart = {
+    workers,
+    listen: passed.length > 0 ? [{ name: "passed", descriptors: passed.map((_, i) => PASSED_FIRST + i) }] : listen,
+    heapMib: heapMib ?? null,
+  };
+  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...program, JSON.stringify(start)], {
     stdio: ["ignore", "ignore", "inherit", "ipc", ...passed.map(descriptorOf)],
     serialization: "advanced",
   });
@@ -107,6 +134,7 @@ export async function startRelayProcess({
   });
   let asked = 0;
   return {
+    pid: child.pid!,
     listener: listeners[0]!,
     listeners,
     async ask<N extends keyof Asked>(name: N, ask: Asked[N]): Promise<Told[N]> {

@@ -1,14 +1,18 @@
 // The agent's engine as a process of its own, for what can only be tried on a whole process: its memory, its descriptors, its
-// threads. Started with the number of workers, and the descriptors of listening sockets if it is passed any; says over IPC where it
-// listens, and then does what it is asked.
+// threads. Started with what node-relay-process.ts calls its start, in JSON; says over IPC where it listens, and then does what it is
+// asked.
 import { closeSync, openSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
 import type { Worker } from "node:worker_threads";
 import { createRelay } from "@helloway/edge/relay/create-relay";
 import type { DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
-import type { Ask, Asked, Told } from "./node-relay-process.ts";
+import { exhaustHeap } from "./exhausted-heap.ts";
+import type { Ask, Asked, RelayProcessStart, Told } from "./node-relay-process.ts";
 import { usedMemory } from "./used-memory.ts";
 
-const [workers = 1, ...descriptors] = process.argv.slice(2).map(Number);
+const { workers, listen, heapMib } = JSON.parse(process.argv[2]!) as RelayProcessStart;
+// Of the threads that are started from now on.
+if (heapMib !== null) setFlagsFromString(`--max-old-space-size=${heapMib}`);
 const threads: Worker[] = [];
 process.on("worker", (thread) => threads.push(thread));
 const occupied: number[] = [];
@@ -16,12 +20,12 @@ const ended: Told["ended"] = { records: 0, reasons: {} };
 const logged: Told["logged"] = [];
 const log =
   (level: string) =>
-  (_fields: object, message = ""): void => {
-    logged.push({ level, message });
+  (fields: { err?: unknown }, message = ""): void => {
+    logged.push({ level, message, error: fields.err instanceof Error ? fields.err.message : undefined });
   };
 
 const relay = await createRelay({
-  listen: [descriptors.length > 0 ? { name: "passed", descriptors } : { address: "127.0.0.1", port: 0 }],
+  listen,
   workers,
   proxyTrusted: [],
   geoDatabase: null,
@@ -57,6 +61,7 @@ const calls: { [N in keyof Asked]: (ask: Asked[N]) => Promise<Told[N]> } = {
   close: () => relay.close(),
   failed: async () => failure,
   kill: async (nth) => void (await threads[nth]?.terminate()),
+  exhaust: async (nth) => exhaustHeap(threads[nth]!.threadId),
   occupy: async (count) => {
     for (let i = 0; i < count; i++) occupied.push(openSync("/dev/null", "r"));
   },

@@ -1,12 +1,12 @@
 // What passes between client and backend once a route is decided: every byte, every FIN, every reset, and no more memory than
 // the rules allow.
-import { readFileSync } from "node:fs";
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { timerOf } from "./tcp-timer.ts";
 
 const name = "app.example.test";
 const MIB = 1024 * 1024;
@@ -174,7 +174,7 @@ export function defineForwarding(makeRelay: MakeRelay): void {
       const client = await engine.hello(name);
       await (await backend.next()).bytes(helloFor(name).length);
       const port = client.socket.localPort!;
-      await expect.poll(() => timerOf(engine.ipv4.port, port)).toBe("keepalive");
+      await expect.poll(() => timerOf(engine.ipv4.port, port)?.kind).toBe("keepalive");
       client.end();
     });
 
@@ -280,15 +280,4 @@ async function steady(read: () => number | Promise<number>): Promise<number> {
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** Of one end of a connection on 127.0.0.1: what the kernel next does by itself (proc(5), /proc/net/tcp). */
-function timerOf(localPort: number, remotePort: number): "keepalive" | "other" | "none" | undefined {
-  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
-  const ends = ` 0100007F:${hex(localPort)} 0100007F:${hex(remotePort)} `;
-  const line = readFileSync("/proc/net/tcp", "latin1")
-    .split("\n")
-    .find((each) => each.includes(ends));
-  const active = line?.trim().split(/\s+/)[5]?.slice(0, 2);
-  return active === undefined ? undefined : active === "02" ? "keepalive" : active === "00" ? "none" : "other";
 }
