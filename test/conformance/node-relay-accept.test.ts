@@ -1,6 +1,8 @@
 // What the agent's engine does with connections that are gone before it accepts them, and with accepts that fail: neither takes
 // anything from anybody else, or leaves anything behind.
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -92,8 +94,14 @@ test.each([1, 4])(
   },
 );
 
-/** Nothing but the system makes an accept fail so; strace says it in its place. -D: the engine stays our child. */
-const failingAccepts = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=accept4"];
+/**
+ * Starts what follows it, and lets every third accept of a thread fail: nothing but the system does so, and strace says it in its place,
+ * and what it said in the log. -D: the engine stays our child.
+ */
+function failingAccepts(code: string, log: string): string[] {
+  const inject = `inject=accept4:error=${code}:when=2+3`;
+  return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", log, "-e", "trace=accept4", "-e", inject];
+}
 
 test.each([
   // A connection that was given up while it waited, in the words of the two ways in which systems say so.
@@ -105,12 +113,14 @@ test.each([
   "ENOBUFS",
   "ENOMEM",
 ])("goes on accepting when every third accept fails with %s", async (code) => {
-  const relay = await startEdge({
-    workers: 1,
-    within: [...failingAccepts, "-e", `inject=accept4:error=${code}:when=2+3`],
-  });
+  const directory = mkdtempSync(join(tmpdir(), "helloway-accept-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const log = join(directory, "strace.log");
+  const relay = await startEdge({ workers: 1, within: failingAccepts(code, log) });
   const before = descriptors(relay);
   await Promise.all(Array.from({ length: 60 }, async () => expectServed(await hello(relay))));
   await expectOnlyServed(relay, 60);
   await expect.poll(() => descriptors(relay)).toBe(before);
+  const failed = readFileSync(log, "utf8").match(new RegExp(`= -1 ${code} .*INJECTED`, "g"));
+  expect(failed?.length).toBeGreaterThanOrEqual(20);
 });
