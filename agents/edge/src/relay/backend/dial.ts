@@ -124,13 +124,14 @@ export class Dial {
   }
 
   #nextTier(): boolean {
-    const { tiers } = this.#route;
+    const forwarding = this.#route.forwarding.value;
+    const { tiers } = forwarding;
     const tier = tiers[++this.#tierIndex];
     if (!tier) return false;
     const tiersAfter = tiers.length - this.#tierIndex - 1;
     this.#tierLeft = Math.max(1, ATTEMPTS_MAX - this.#tried.length - tiersAfter);
     this.#tier = tier;
-    this.#backends = this.#shared.chooser.order(this.#route, tier, this.#source);
+    this.#backends = this.#shared.chooser.order(forwarding, tier, this.#source);
     this.#nextBackend = 0;
     this.#spare = [];
     return true;
@@ -174,7 +175,7 @@ export class Dial {
     if (this.#tried.includes(what)) return false;
     this.#tried.push(what);
     this.#tierLeft--;
-    const load = this.#shared.chooser.opened(this.#route, this.#tier!, backend);
+    const load = this.#shared.chooser.opened(this.#route.forwarding.value, this.#tier!, backend);
     const target = { address: address.text, family: address.family, port: backend.port };
     const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
     const attempt: Attempt = { handle, backend, load, slot: -1, timer: null, what };
@@ -195,7 +196,7 @@ export class Dial {
     if (handle.getsockname(local) === 0) {
       attempt.slot = this.#shared.upstreams.add(local.address ?? "", local.port ?? 0, address.text, backend.port);
     }
-    const timeoutMs = Math.min(this.#route.timeouts.connectMs, this.#deadline - performance.now());
+    const timeoutMs = Math.min(this.#route.forwarding.value.timeouts.connectMs, this.#deadline - performance.now());
     attempt.timer = setTimeout(timedOut, timeoutMs, this, attempt, timeoutMs);
     this.#attempt = attempt;
     return true;

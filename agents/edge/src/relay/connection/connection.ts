@@ -219,7 +219,7 @@ export class Connection
     const { budget, sockets } = this.#core;
     if (sockets.isFull) return this.#refuse("overloaded", alerts.internalError);
     // Now, because that is short, while the hello may be long and a dial, too.
-    const preamble = proxyHeaderFor(route, hello, {
+    const preamble = proxyHeaderFor(route.forwarding.value, hello, {
       source: this.#peer,
       local: () => this.#local ?? this.#accepted.local(),
       uniqueId: () => this.#id(),
@@ -275,7 +275,7 @@ export class Connection
 
   undialled(reason: DialFailure, detail: string): void {
     if (this.#core.debug)
-      this.#core.log.debug({ conn: this.#id(), route: this.#route?.label, reason, detail }, "no backend");
+      this.#core.log.debug({ conn: this.#id(), route: this.#label(), reason, detail }, "no backend");
     this.#refuse(reason, alerts.internalError);
   }
 
@@ -290,7 +290,7 @@ export class Connection
     const socket = new TcpSocket(upstream.handle, this);
     socket.setNoDelay();
     const terms = {
-      timeouts: route.timeouts,
+      timeouts: route.forwarding.value.timeouts,
       bytesPerSecond: route.limits?.bytesPerSecond ?? null,
       enforce: route.limits?.enforce ?? true,
     };
@@ -452,7 +452,7 @@ export class Connection
       src: this.#peer.address,
       sport: this.#peer.port,
       hello: this.#hello,
-      route: this.#route?.label ?? "-",
+      route: this.#label(),
       backend: this.#backend?.key ?? null,
       acceptedAt: this.#acceptedAt,
       helloAt: this.#helloAt,
@@ -461,6 +461,11 @@ export class Connection
       tx: this.txBytes,
       reason,
     };
+  }
+
+  /** Of the route; "-": none. */
+  #label(): string {
+    return this.#route?.forwarding.value.label ?? "-";
   }
 
   #id(): string {

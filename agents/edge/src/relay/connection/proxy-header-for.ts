@@ -2,7 +2,7 @@ import { parseAddress } from "@helloway/routing/address";
 import type { ParsedHello } from "../hello/hello.ts";
 import type { Endpoint } from "../proxy-protocol/endpoint.ts";
 import { proxyHeaderV1, proxyHeaderV2 } from "../proxy-protocol/proxy-header.ts";
-import type { ServedRoute } from "../table/served-route.ts";
+import type { RouteForwarding } from "../table/served-route.ts";
 
 export interface ProxyFacts {
   /** The client's end and the one it connected to. */
@@ -15,7 +15,7 @@ export interface ProxyFacts {
 
 /** What a backend of the route is told before the hello; null: nothing. */
 export function proxyHeaderFor(
-  { proxyProtocol, proxyTlvs }: Pick<ServedRoute, "proxyProtocol" | "proxyTlvs">,
+  { proxyProtocol, proxyTlvs }: Pick<RouteForwarding, "proxyProtocol" | "proxyTlvs">,
   hello: ParsedHello,
   facts: ProxyFacts,
 ): Buffer | null {

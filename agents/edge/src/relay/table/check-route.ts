@@ -4,12 +4,14 @@ import { type Backend, OnReject, type Route, RouteSchema, WildcardDepth } from "
 import { parseAddress } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
 import { parseHostname } from "@helloway/routing/name";
+import type { TableObject } from "../relay.ts";
 import { checkAccessOf } from "./check-access.ts";
-import { checkForwarding } from "./check-forwarding.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkMatch } from "./check-match.ts";
+import { LazyForwarding } from "./lazy-forwarding.ts";
 import { type Checked, missingFeature, type Refusal, served } from "./refusal.ts";
-import type { RouteForwarding, RouteTimeouts, ServedBackend, ServedRoute, Tier } from "./served-route.ts";
+import { backendKey, forwardingProblem } from "./route-forwarding.ts";
+import type { ServedRoute } from "./served-route.ts";
 
 /** What a route is held against beside itself. */
 export interface RouteGround {
@@ -42,11 +44,12 @@ const WEIGHT_MAX = 1000;
 const PRIORITY_MAX = 100;
 const PORT_MAX = 65_535;
 
-/** @param id the object's id, which must be the route's uid. */
-export function checkRoute(body: Uint8Array, id: string, ground: RouteGround): RouteCheck {
+/** @param object its id must be the route's uid. */
+export function checkRoute(object: Pick<TableObject, "id" | "body">, ground: RouteGround): RouteCheck {
+  const { id } = object;
   let route: Route;
   try {
-    route = fromBinary(RouteSchema, body);
+    route = fromBinary(RouteSchema, object.body);
   } catch (error) {
     return { kind: "refused", refusal: { code: "unreadable", detail: String(error) }, keep: null, claim: null };
   }
@@ -58,33 +61,28 @@ export function checkRoute(body: Uint8Array, id: string, ground: RouteGround): R
   if (unservable) return { kind: "refused", refusal: unservable, keep: null, claim };
   const terms = checkTerms(route, ground);
   if (!terms.ok) return { kind: "refused", refusal: terms.refusal, keep: null, claim };
-  const forwarding = checkForwarding(route);
-  const refusal =
-    hostnamesProblem(hostnames) ?? bodyProblem(route, ground.policy) ?? (forwarding.ok ? null : forwarding.refusal);
-  if (refusal || !forwarding.ok) {
+  const refusal = hostnamesProblem(hostnames) ?? bodyProblem(route, ground.policy) ?? forwardingProblem(route);
+  if (refusal) {
     const keep = route.onReject === OnReject.DROP ? null : { ...terms.value, hostnames, wildcardDepth };
-    return { kind: "refused", refusal: refusal!, keep, claim };
+    return { kind: "refused", refusal, keep, claim };
   }
-  return {
-    kind: "served",
-    route: servedRoute(route, { hostnames, wildcardDepth, ...terms.value, ...forwarding.value }),
-  };
+  const forwarding = new LazyForwarding(object);
+  return { kind: "served", route: { uid: id, hostnames, wildcardDepth, ...terms.value, forwarding } };
 }
 
 /** A default of the pool: a route without hostnames and criteria. */
 export function checkDefaultRoute(route: Route, uid: string, ground: RouteGround): RouteCheck {
   const terms = checkTerms(route, ground);
-  const forwarding = checkForwarding(route);
   const refusal =
     routeUnservable(route, uid) ??
     (route.hostnames.length > 0 ? { code: "bad_hostname", detail: "A default has no hostnames." } : null) ??
     (terms.ok ? null : terms.refusal) ??
     (terms.ok && terms.value.criteria !== null ? { code: "bad_match", detail: "A default has no criteria." } : null) ??
     bodyProblem(route, ground.policy) ??
-    (forwarding.ok ? null : forwarding.refusal);
-  if (refusal || !terms.ok || !forwarding.ok) return { kind: "refused", refusal: refusal!, keep: null, claim: null };
-  const shape = { hostnames: [], wildcardDepth: "any" as const, ...terms.value, ...forwarding.value };
-  return { kind: "served", route: servedRoute(route, shape) };
+    forwardingProblem(route);
+  if (refusal || !terms.ok) return { kind: "refused", refusal: refusal!, keep: null, claim: null };
+  const forwarding = LazyForwarding.of(route);
+  return { kind: "served", route: { uid, hostnames: [], wildcardDepth: "any", ...terms.value, forwarding } };
 }
 
 /** What may never be taken from an earlier version: who is served. */
@@ -164,46 +162,12 @@ function backendProblem(backend: Backend, team: string, policy: AddressPolicy): 
   return verdict.allowed ? null : { code: "backend_not_allowed", detail: `${key}: ${verdict.detail}` };
 }
 
-function timeoutsProblem(route: Route): Refusal | null {
-  const timeouts = route.timeouts;
+function timeoutsProblem({ timeouts }: Route): Refusal | null {
   if (!timeouts) return { code: "bad_timeouts", detail: "The route has no timeouts." };
-  const { connectMs, idleMs, halfClosedMs, writeStallMs, maxDurationMs } = timeouts;
-  const values = { connectMs, idleMs, halfClosedMs, writeStallMs, maxDurationMs };
-  for (const [name, value] of Object.entries(values)) {
-    if (value === 0) return { code: "bad_timeouts", detail: `${name} is 0.` };
+  for (const name of timeoutNames) {
+    if (timeouts[name] === 0) return { code: "bad_timeouts", detail: `${name} is 0.` };
   }
   return null;
 }
 
-function backendKey(backend: Backend): string {
-  return backend.host.includes(":") ? `[${backend.host}]:${backend.port}` : `${backend.host}:${backend.port}`;
-}
-
-type RouteShape = RouteTerms & RouteForwarding;
-
-function servedRoute(route: Route, shape: RouteShape): ServedRoute {
-  return {
-    ...shape,
-    uid: route.uid,
-    label: route.uid.startsWith("@") ? route.uid : `${route.team}/${route.name}`,
-    tiers: tiersOf(route.backends),
-    timeouts: toRouteTimeouts(route.timeouts!),
-  };
-}
-
-function toRouteTimeouts(timeouts: NonNullable<Route["timeouts"]>): RouteTimeouts {
-  const { connectMs, idleMs, halfClosedMs, writeStallMs, maxDurationMs } = timeouts;
-  return { connectMs, idleMs, halfClosedMs, writeStallMs, maxDurationMs: maxDurationMs ?? null };
-}
-
-function tiersOf(backends: readonly Backend[]): Tier[] {
-  const tiers = new Map<number, ServedBackend[]>();
-  for (const backend of backends) {
-    const { host, port, weight, priority } = backend;
-    const served = { key: backendKey(backend), host, port, address: parseAddress(host), weight };
-    const tier = tiers.get(priority);
-    if (tier) tier.push(served);
-    else tiers.set(priority, [served]);
-  }
-  return [...tiers].sort(([a], [b]) => a - b).map(([, each], index) => ({ index, backends: each }));
-}
+const timeoutNames = ["connectMs", "idleMs", "halfClosedMs", "writeStallMs", "maxDurationMs"] as const;

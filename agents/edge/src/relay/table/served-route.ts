@@ -1,26 +1,30 @@
 import type { Address } from "@helloway/routing/address";
 import type { DecidableRoute } from "@helloway/routing/decide";
+import type { LazyForwarding } from "./lazy-forwarding.ts";
 
-/** A route as the engine serves it: checked, and everything a connection needs computed once. */
-export interface ServedRoute extends DecidableRoute, RouteForwarding {
+/** A route as the engine serves it: checked, and all that decides about a connection computed once. */
+export interface ServedRoute extends DecidableRoute {
   readonly team: string;
-  /** "team/name", or the uid of a default. */
-  readonly label: string;
   /** Of the criteria; "" for none. Routes of one hostname differ in it. */
   readonly criteriaKey: string;
-  /** By priority, most preferred first; never empty, and no tier is. */
-  readonly tiers: readonly Tier[];
-  readonly timeouts: RouteTimeouts;
   /** null: none. */
   readonly limits: RouteLimits | null;
+  readonly forwarding: LazyForwarding;
 }
 
-/** How a connection is handed to a backend. */
+/** What is done with a route's connections. */
 export interface RouteForwarding {
+  /** Of the route. */
+  readonly uid: string;
+  /** "team/name", or the uid of a default. */
+  readonly label: string;
   readonly balance: "roundRobin" | "leastConnections" | "random" | "sourceHash";
   readonly proxyProtocol: "none" | "v1" | "v2";
   /** Empty but with v2; each once. */
   readonly proxyTlvs: readonly ("authority" | "alpn" | "uniqueId" | "edge")[];
+  /** By priority, most preferred first; never empty, and no tier is. */
+  readonly tiers: readonly Tier[];
+  readonly timeouts: RouteTimeouts;
 }
 
 export interface Tier {

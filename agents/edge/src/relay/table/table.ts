@@ -48,6 +48,8 @@ export interface TableEdit {
   readonly removeBarriers: readonly string[];
 }
 
+/** One for all routes that are served whole. */
+const noneBarred: readonly string[] = [];
 const noLastGood: LastGood = { lastGood: () => null };
 
 /** How many refused routes finish() looks at in one slice. */
@@ -120,7 +122,7 @@ export class Table implements LastGood {
   check(offered: TableObject & { kind: "route" | "barrier" }): CheckedObject {
     const { kind, id, body } = offered;
     if (kind === "barrier") return { kind, offered, check: checkBarrier(body, id) };
-    return { kind, offered, check: checkRoute(body, id, this.#ground) };
+    return { kind, offered, check: checkRoute(offered, this.#ground) };
   }
 
   /** Part of a new table. Refused routes find what to keep only in finish(). */
@@ -230,7 +232,7 @@ export class Table implements LastGood {
       goodRoute: undefined,
       served: null,
       told: null,
-      barred: [],
+      barred: noneBarred,
     });
     edit.touched.push(offered.id);
     for (const hostname of claimOf(check)?.hostnames ?? []) edit.hostnames.add(hostname);
@@ -359,7 +361,7 @@ export class Table implements LastGood {
 
   #unbar(entry: RouteEntry, edit: NamesEdit): void {
     for (const id of entry.barred) edit.removeBarriers.add(id);
-    entry.barred = [];
+    entry.barred = noneBarred;
   }
 
   #keptRoute(entry: RouteEntry, taken: ReadonlySet<string>): ServedRoute | null {
@@ -367,7 +369,7 @@ export class Table implements LastGood {
     const terms = keepsTerms(entry);
     if (!terms || !good) return null;
     if (entry.goodRoute === undefined) {
-      const earlier = checkRoute(good.body, good.id, this.#ground);
+      const earlier = checkRoute(good, this.#ground);
       entry.goodRoute = earlier.kind === "served" ? earlier.route : null;
     }
     if (!entry.goodRoute) return null;
