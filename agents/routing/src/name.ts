@@ -13,6 +13,8 @@ for (const character of "abcdefghijklmnopqrstuvwxyz0123456789-_.") {
 }
 
 const scratch = new Uint8Array(NAME_BYTES_MAX);
+/** One byte more than a name with its trailing dot may have: what is longer is seen to be. */
+const asciiScratch = new Uint8Array(NAME_BYTES_MAX + 2);
 const utf8 = new TextEncoder();
 
 /**
@@ -80,13 +82,20 @@ export function parseHostname(text: string): ParsedHostname {
     return { ok: false, code: "bad_wildcard", detail };
   }
   if (!/^[\x00-\x7f]*$/.test(rest)) return { ok: false, code: "not_ascii", detail: notAsciiDetail(rest, wildcard) };
-  const name = canonicalName(utf8.encode(rest));
+  const name = canonicalName(asciiBytes(rest));
   if (name === null) return { ok: false, code: "unmatchable_name", detail: unmatchableDetail(rest) };
   const hostname = wildcard ? `*.${name}` : name;
   if (hostname.length > NAME_BYTES_MAX) {
     return { ok: false, code: "unmatchable_name", detail: `No name below it fits into ${NAME_BYTES_MAX} bytes.` };
   }
   return { ok: true, hostname, name, wildcard };
+}
+
+/** As much of it as tells whether it is a name. Good until the next call. */
+function asciiBytes(text: string): Uint8Array {
+  const length = Math.min(text.length, asciiScratch.length);
+  for (let i = 0; i < length; i++) asciiScratch[i] = text.charCodeAt(i);
+  return asciiScratch.subarray(0, length);
 }
 
 function notAsciiDetail(name: string, wildcard: boolean): string {

@@ -1,6 +1,5 @@
 // A map of texts in many small ones: a Map of a million moves all of them when it grows, which takes longer than a slice of work may.
-import { nameHash } from "./name-hash.ts";
-
+/** A power of two. */
 const SHARDS = 256;
 
 export class ShardedMap<V> {
@@ -44,6 +43,10 @@ export class ShardedMap<V> {
   }
 }
 
+/** By some of its characters: keys that fall together unluckily cost a longer pause when their shard grows, and nothing else. */
 function shardOf(key: string): number {
-  return nameHash(key) >>> 24;
+  let hash = key.length;
+  const step = (key.length >> 3) + 1;
+  for (let at = 0; at < key.length; at += step) hash = Math.imul(hash ^ key.charCodeAt(at), 0x0100_0193);
+  return (hash ^ (hash >>> 15)) & (SHARDS - 1);
 }

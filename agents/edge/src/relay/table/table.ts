@@ -222,8 +222,8 @@ export class Table implements LastGood {
   }
 
   #offerRoute(offered: TableObject, check: RouteCheck, lastGood: LastGood, edit: NamesEdit): void {
-    this.#release(offered.id, edit);
-    const good = this.#routes.get(offered.id)?.good ?? lastGood.lastGood("route", offered.id);
+    const before = this.#release(offered.id, edit);
+    const good = before?.good ?? lastGood.lastGood("route", offered.id);
     this.#routes.set(offered.id, {
       offered,
       check,
@@ -238,17 +238,18 @@ export class Table implements LastGood {
     for (const hostname of claimOf(check)?.hostnames ?? []) edit.hostnames.add(hostname);
   }
 
-  /** Takes a route's names out of the way, as far as it holds any. */
-  #release(uid: string, edit: NamesEdit): void {
+  /** Takes the names of a route out of the way, as far as it holds any. Returns the route as it was; undefined: it is new. */
+  #release(uid: string, edit: NamesEdit): RouteEntry | undefined {
     const entry = this.#routes.get(uid);
-    if (!entry) return;
+    if (!entry) return undefined;
     if (this.#refused.delete(uid)) this.#told = null;
     for (const hostname of claimOf(entry.check)?.hostnames ?? []) edit.hostnames.add(hostname);
     for (const id of entry.barred) edit.removeBarriers.add(id);
-    if (!entry.served) return;
+    if (!entry.served) return entry;
     edit.remove.add(uid);
-    if (entry.refusal) return;
+    if (entry.refusal) return entry;
     for (const hostname of entry.served.hostnames) this.#letGo(hostname, uid);
+    return entry;
   }
 
   #letGo(hostname: string, uid: string): void {
