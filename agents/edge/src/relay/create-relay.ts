@@ -27,6 +27,7 @@ import type { RelayOptions } from "./relay-options.ts";
 import { TrafficReader } from "./shared/traffic-reader.ts";
 import { probeListen } from "./socket/listen-tcp.ts";
 import { encodeObjects } from "./worker/encoded-objects.ts";
+import { unpackRefused } from "./worker/packed-refused.ts";
 import { createEngineMemory, forgetWorker } from "./worker/engine-memory.ts";
 import type { ApplyCall, EngineMemory, FromWorker, ListenCall, WorkerStart } from "./worker/messages.ts";
 import { OfferedTable } from "./worker/offered-table.ts";
@@ -48,6 +49,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 interface Seat {
   readonly worker: number;
   thread: WorkerThread;
+  spawned: number;
+  /** Of its counters: slots that the thread may use again. */
+  freed: number[];
   startedAt: number;
   /** Before the next replacement. */
   waitMs: number;
@@ -93,6 +97,8 @@ class NodeRelay implements Relay {
     this.#seats = Array.from({ length: options.workers }, (_, worker) => ({
       worker,
       thread: this.#spawn(worker),
+      spawned: this.#spawned,
+      freed: [],
       startedAt: performance.now(),
       waitMs: REPLACE_FIRST_MS,
     }));
@@ -228,7 +234,7 @@ class NodeRelay implements Relay {
       const answer = await ignoringLoss(thread.call("apply", ask));
       if (answer !== null) {
         this.#isServing = answer.serving;
-        return answer.refused.map(ownCopy);
+        return unpackRefused(answer.refused ?? []);
       }
       ask = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
     }
@@ -236,8 +242,18 @@ class NodeRelay implements Relay {
   }
 
   async counters(): Promise<Counters> {
-    await this.#everyone((thread) => thread.call("flush", null));
+    await Promise.all(this.#seats.map((seat) => this.#flush(seat)));
     return this.#traffic.counters();
+  }
+
+  async #flush({ thread, spawned, freed }: Seat): Promise<void> {
+    const left = await ignoringLoss(thread.call("flush", { freed: freed.splice(0) }));
+    this.#traffic.letGo(spawned, left ?? []);
+    freed.push(...(left ?? []));
+  }
+
+  forget(kept: Counters): string[] {
+    return this.#traffic.forget(kept);
   }
 
   async cut(selector: CutSelector): Promise<number> {
@@ -315,7 +331,7 @@ class NodeRelay implements Relay {
     let thread: WorkerThread | null = null;
     try {
       thread = this.#spawn(seat.worker);
-      seat.thread = thread;
+      Object.assign(seat, { thread, spawned: this.#spawned, freed: [] });
       const table = this.#offered.snapshot();
       if (table) await thread.call("apply", toCall(table));
       if (this.#isClosed) return;
@@ -347,16 +363,6 @@ function toCall({ snapshot, objects, removals, kept = [] }: TableUpdate): ApplyC
     removals,
     kept: encodeObjects(kept),
     tellRefused: false,
-  };
-}
-
-/** Free of the memory that tables are in, which would stay as long as one object of it is kept. */
-function ownCopy(refused: RefusedObject): RefusedObject {
-  const { offeredHash, kept } = refused;
-  return {
-    ...refused,
-    offeredHash: new Uint8Array(offeredHash),
-    kept: kept && { ...kept, body: new Uint8Array(kept.body), hash: new Uint8Array(kept.hash) },
   };
 }
 

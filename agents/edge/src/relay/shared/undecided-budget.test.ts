@@ -345,9 +345,15 @@ test("holds its bounds over four threads, and gives back what a thread held that
     await Promise.all(others.map((thread) => tell(thread, "rest")));
     await expect.poll(() => reader.connections).toBeLessThanOrEqual(bounds.connectionsMax);
     await expect.poll(() => reader.bytes).toBeLessThanOrEqual(bounds.bytesMax);
-    const held = await Promise.all(others.map((thread) => tell(thread, "rest")));
-    expect(reader.connections).toBe(held.reduce((all, each) => all + each.connections, 0));
-    expect(reader.bytes).toBe(held.reduce((all, each) => all + each.bytes, 0));
+    let held: Answer[] = [];
+    // One that is asked to let somebody go may have to ask another.
+    await expect
+      .poll(async () => {
+        held = await Promise.all(others.map((thread) => tell(thread, "rest")));
+        const of = (what: "connections" | "bytes"): number => held.reduce((all, each) => all + each[what], 0);
+        return [reader.connections - of("connections"), reader.bytes - of("bytes")];
+      })
+      .toEqual([0, 0]);
     for (let source = 0; source < 10; source++) {
       expect(held.reduce((all, each) => all + (each.bySource[source] ?? 0), 0)).toBeLessThanOrEqual(
         bounds.sourceConnectionsMax,

@@ -20,17 +20,15 @@ export class RefusedRoutes {
     }
   }
 
-  /** False: it was not there. */
-  delete(uid: string): boolean {
+  delete(uid: string): void {
     const hostnames = this.#claims.get(uid);
-    if (!hostnames) return false;
+    if (!hostnames) return;
     this.#claims.delete(uid);
     for (const hostname of hostnames) {
       const claimants = this.#byHostname.get(hostname);
       claimants?.delete(uid);
       if (claimants?.size === 0) this.#byHostname.delete(hostname);
     }
-    return true;
   }
 
   uids(): Iterable<string> {

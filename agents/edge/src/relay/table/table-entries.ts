@@ -16,7 +16,7 @@ export interface RouteEntry {
   /** What good gives when it is not the offered one; undefined: not looked at yet. */
   goodRoute: ServedRoute | null | undefined;
   served: ServedRoute | null;
-  /** What refusedObjects() says of it; null: to be made when it is asked for. */
+  /** What refused() says of it; null: to be made when it is asked for. */
   told: RefusedObject | null;
   /** Ids of the barriers that stand for what it does not serve. */
   barred: readonly string[];

@@ -1,15 +1,15 @@
 // Updates one after the other: each is checked aside, then swapped in. A snapshot, and any change of the settings, makes a new
 // table, in slices so that connections are served meanwhile; a change of some routes and barriers edits the table in place.
 import type { ReservedSocket } from "@helloway/routing/address-policy";
-import type { ApplyResult, RefusedObject, TableObject, TableObjectKind, TableUpdate } from "../relay.ts";
+import type { RefusedObject, TableObject, TableObjectKind, TableUpdate } from "../relay.ts";
 import { Pace } from "./pace.ts";
 import { sortById } from "./sort-by-id.ts";
 import { type CheckedObject, type LastGood, Table } from "./table.ts";
 
 /** How many objects of a new table are added at once. */
 const ADDED_TOGETHER = 32;
-/** An edit of more makes a new table, in slices: in place it is one step, of about 5 us for each. */
-const EDIT_MAX = 1_000;
+/** An edit of more makes a new table, in slices: in place it is one step, of about 15 us for each. */
+const EDIT_MAX = 500;
 
 export class TableFeed {
   /** null: nothing to serve. */
@@ -29,8 +29,12 @@ export class TableFeed {
     this.#geo = geo;
   }
 
-  apply(update: TableUpdate): Promise<ApplyResult> {
-    return this.#next(() => this.#apply(update));
+  /** @returns everything that is refused then; null without `tell`. */
+  apply(update: TableUpdate, { tell }: { tell: boolean }): Promise<RefusedObject[] | null> {
+    return this.#next(async () => {
+      await this.#apply(update);
+      return tell ? await this.#tellRefused() : null;
+    });
   }
 
   /** The sockets of this process changed: everything is checked anew. */
@@ -48,7 +52,7 @@ export class TableFeed {
     return await turn;
   }
 
-  async #apply(update: TableUpdate): Promise<ApplyResult> {
+  async #apply(update: TableUpdate): Promise<void> {
     const inPlace =
       !update.snapshot &&
       update.objects.length + update.removals.length <= EDIT_MAX &&
@@ -64,11 +68,20 @@ export class TableFeed {
       };
       await this.#rebuild(update.snapshot ? [update.objects] : await this.#merged(update), lastGood);
     }
-    return { refused: this.refused() };
   }
 
-  refused(): RefusedObject[] {
-    if (this.table) return this.table.refusedObjects();
+  async #tellRefused(): Promise<RefusedObject[]> {
+    if (!this.table) return this.#refusedWhileWaiting();
+    const pace = new Pace();
+    const refused: RefusedObject[] = [];
+    for (const each of this.table.refused()) {
+      refused.push(each);
+      if (pace.isDue) await pace.turn();
+    }
+    return refused;
+  }
+
+  #refusedWhileWaiting(): RefusedObject[] {
     const detail = "There are no pool settings to serve it under.";
     const waiting = this.#waiting
       .filter((each) => each.kind !== "settings")

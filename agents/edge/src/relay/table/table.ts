@@ -65,8 +65,6 @@ export class Table implements LastGood {
   readonly #barriers = new ShardedMap<BarrierEntry>();
   /** Routes that are not served as offered. */
   readonly #refused = new RefusedRoutes();
-  /** What refusedObjects() says; null: something that is refused has changed since it was asked. */
-  #told: RefusedObject[] | null = null;
   /** By hostname, the routes that are served there as offered. */
   readonly #holders = new ShardedMap<readonly ServedRoute[]>();
   readonly #ground: RouteGround;
@@ -168,10 +166,7 @@ export class Table implements LastGood {
       this.#release(uid, edit);
       this.#routes.delete(uid);
     }
-    for (const id of change.removeBarriers) {
-      this.#barriers.delete(id);
-      this.#told = null;
-    }
+    for (const id of change.removeBarriers) this.#barriers.delete(id);
     for (const { kind, offered, check } of change.put) {
       if (kind === "barrier") this.#offerBarrier(offered, check, lastGood, edit);
       else this.#offerRoute(offered, check, lastGood, edit);
@@ -184,26 +179,18 @@ export class Table implements LastGood {
     this.names.change({ put, remove: [...remove], putBarriers, removeBarriers: [...removeBarriers] });
   }
 
-  /** In no order. */
-  refusedObjects(): RefusedObject[] {
-    this.#told ??= this.#tellRefused();
-    return [...this.#told];
-  }
-
-  #tellRefused(): RefusedObject[] {
-    const refused: RefusedObject[] = [];
+  /** Everything that is refused, in no order; in plain objects. Between two of them other work may be done, but no change. */
+  *refused(): Generator<RefusedObject> {
     const { offered, refusal, good } = this.#settings;
-    if (refusal) refused.push(refusedObject(offered, refusal, good === offered ? null : good));
+    if (refusal) yield refusedObject(offered, refusal, good === offered ? null : good);
     for (const uid of this.#refused.uids()) {
-      const entry = this.#routes.get(uid);
-      if (!entry?.refusal) continue;
-      entry.told ??= refusedObject(entry.offered, entry.refusal, entry.served ? entry.good : null);
-      refused.push(entry.told);
+      const entry = this.#routes.get(uid)!;
+      entry.told ??= refusedObject(entry.offered, entry.refusal!, entry.served ? entry.good : null);
+      yield entry.told;
     }
     for (const { offered: barrier, check, good: kept, served } of this.#barriers.values()) {
-      if (check.kind === "refused") refused.push(refusedObject(barrier, check.refusal, served ? kept : null));
+      if (check.kind === "refused") yield refusedObject(barrier, check.refusal, served ? kept : null);
     }
-    return refused;
   }
 
   #offerBarrier(offered: TableObject, check: BarrierCheck, lastGood: LastGood, edit: NamesEdit): void {
@@ -215,7 +202,6 @@ export class Table implements LastGood {
       const kept = good && checkBarrier(good.body, good.id);
       if (kept?.kind === "served") served = kept.barrier;
     }
-    this.#told = null;
     this.#barriers.set(offered.id, { offered, check, good, served });
     if (served) edit.putBarriers.push(served);
     else edit.removeBarriers.add(offered.id);
@@ -242,7 +228,7 @@ export class Table implements LastGood {
   #release(uid: string, edit: NamesEdit): RouteEntry | undefined {
     const entry = this.#routes.get(uid);
     if (!entry) return undefined;
-    if (this.#refused.delete(uid)) this.#told = null;
+    this.#refused.delete(uid);
     for (const hostname of claimOf(entry.check)?.hostnames ?? []) edit.hostnames.add(hostname);
     for (const id of entry.barred) edit.removeBarriers.add(id);
     if (!entry.served) return entry;
@@ -267,10 +253,9 @@ export class Table implements LastGood {
     entry.told = null;
     if (refusal || entry.check.kind === "refused") {
       this.#refused.add(uid, claimOf(entry.check)?.hostnames ?? []);
-      this.#told = null;
       return;
     }
-    if (this.#refused.delete(uid)) this.#told = null;
+    this.#refused.delete(uid);
     edit.remove.delete(uid);
     entry.good = entry.offered;
     this.#unbar(entry, edit);
@@ -339,7 +324,6 @@ export class Table implements LastGood {
       } else if (entry.served) edit.remove.add(uid);
       entry.served = served;
       entry.told = null;
-      this.#told = null;
       this.#bar(uid, entry, edit);
     }
   }

@@ -13,7 +13,7 @@ import { readCountryDatabase } from "../geo/country-database.ts";
 import { countOpen } from "../limits/count-open.ts";
 import { RouteLimiter } from "../limits/route-limiter.ts";
 import { TrustedProxies } from "../proxy-protocol/trusted-proxies.ts";
-import type { ConnectionRecord, ListenerAddress, RefusedObject } from "../relay.ts";
+import type { ConnectionRecord, ListenerAddress } from "../relay.ts";
 import type { RelayOptions } from "../relay-options.ts";
 import { createEdgeClock } from "../shared/edge-clock.ts";
 import { OpenSockets } from "../shared/open-sockets.ts";
@@ -25,7 +25,8 @@ import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
 import type { Table } from "../table/table.ts";
 import { TableFeed } from "../table/table-feed.ts";
 import { decodeObjects } from "./encoded-objects.ts";
-import type { ApplyCall, ListenCall, WorkerStart } from "./messages.ts";
+import { packRefused } from "./packed-refused.ts";
+import type { Applied, ApplyCall, ListenCall, WorkerStart } from "./messages.ts";
 
 export interface EngineHooks {
   log: RelayOptions["log"];
@@ -138,13 +139,13 @@ export class Engine {
     return null;
   }
 
-  async apply(call: ApplyCall): Promise<{ serving: boolean; refused: RefusedObject[] }> {
+  async apply(call: ApplyCall): Promise<Applied> {
     const { snapshot, removals, tellRefused } = call;
     const objects = await decodeObjects(call.objects);
     const kept = await decodeObjects(call.kept);
-    const { refused } = await this.#feed.apply({ snapshot, objects, removals, kept });
+    const refused = await this.#feed.apply({ snapshot, objects, removals, kept }, { tell: tellRefused });
     await this.#countOpen();
-    return { serving: this.#feed.table !== null, refused: tellRefused ? refused : [] };
+    return { serving: this.#feed.table !== null, refused: refused && (await packRefused(refused)) };
   }
 
   /** Those that are open, at limits which have come since it was done last. */
@@ -156,9 +157,11 @@ export class Engine {
     this.#counted = { table, limitsCame };
   }
 
-  flush(): null {
-    this.#core.traffic.flush(this.#open);
-    return null;
+  flush(freed: readonly number[]): number[] {
+    const { traffic } = this.#core;
+    traffic.free(freed);
+    traffic.flush(this.#open);
+    return traffic.letGo((uid) => this.#feed.table?.route(uid) != null);
   }
 
   cut(routeUid: string | null): number {

@@ -6,8 +6,9 @@ import type { OpenSocketsMemory } from "../shared/open-sockets.ts";
 import type { SharedEntriesMemory } from "../shared/shared-entries.ts";
 import type { TrafficAnnouncement } from "../shared/traffic.ts";
 import type { UpstreamsMemory } from "../backend/upstream-sockets.ts";
-import type { ConnectionRecord, ListenerAddress, ObjectRef, RefusedObject } from "../relay.ts";
+import type { ConnectionRecord, ListenerAddress, ObjectRef } from "../relay.ts";
 import type { EncodedObjects } from "./encoded-objects.ts";
+import type { PackedRefused } from "./packed-refused.ts";
 
 /** What all workers of an engine share. */
 export interface EngineMemory {
@@ -53,13 +54,23 @@ export interface ApplyCall {
   readonly tellRefused: boolean;
 }
 
+export interface Applied {
+  /** Whether there is a table. */
+  readonly serving: boolean;
+  /** null: it was not to tell. */
+  readonly refused: PackedRefused | null;
+}
+
 /** Calls by name: what is asked, and what is answered. */
 export interface WorkerCalls {
   listen: { ask: ListenCall; answer: ListenerAddress[] };
   setOwnSockets: { ask: readonly ListenerAddress[]; answer: null };
-  apply: { ask: ApplyCall; answer: { serving: boolean; refused: RefusedObject[] } };
-  /** Brings the counters up to now, bytes of open connections included. */
-  flush: { ask: null; answer: null };
+  apply: { ask: ApplyCall; answer: Applied };
+  /**
+   * Brings the counters up to now, bytes of open connections included. The answer: slots of routes that the worker has let go of. It may
+   * use them for others when they come back as `freed`, once.
+   */
+  flush: { ask: { freed: readonly number[] }; answer: number[] };
   cut: { ask: { routeUid: string | null }; answer: number };
   drain: { ask: { timeoutMs: number }; answer: null };
   resume: { ask: null; answer: null };

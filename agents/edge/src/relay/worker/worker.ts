@@ -44,7 +44,7 @@ const calls: Record<CallName, (ask: never) => unknown> = {
   listen: (ask: ListenCall) => engine.listen(ask),
   setOwnSockets: (ask: Parameters<Engine["setOwnSockets"]>[0]) => engine.setOwnSockets(ask),
   apply: (ask: ApplyCall) => engine.apply(ask),
-  flush: () => engine.flush(),
+  flush: ({ freed }: { freed: readonly number[] }) => engine.flush(freed),
   cut: ({ routeUid }: { routeUid: string | null }) => engine.cut(routeUid),
   drain: ({ timeoutMs }: { timeoutMs: number }) => engine.drain(timeoutMs),
   resume: () => engine.resume(),
