@@ -27,7 +27,7 @@ export interface ControlSideOptions {
   address: string | null;
   agent: AgentDescription;
   table: ServedTable;
-  relay: Pick<Relay, "counters" | "cut">;
+  relay: Pick<Relay, "counters" | "forget" | "cut">;
   onIdentity: (identity: Identity) => void;
   log: Logger;
 }
@@ -86,6 +86,7 @@ export class ControlSide {
     if (spool === null) return;
     this.#reporter = new Reporter({
       counters: () => relay.counters(),
+      forget: (kept) => relay.forget(kept),
       spool,
       clock: this.#clock,
       send: (request, sendSignal) => this.#client?.report(request, sendSignal) ?? null,

@@ -50,6 +50,11 @@ export class ReportedCounters {
       if (uid !== undefined && counters !== undefined) this.#routes.set(uid, counters);
     }
   }
+
+  /** The engine counts these routes from 0, should they ever be back. */
+  forget(uids: readonly string[]): void {
+    for (const uid of uids) this.#routes.delete(uid);
+  }
 }
 
 /** A copy that stays what it is while the engine counts on. */

@@ -66,6 +66,8 @@ interface Rig extends AsyncDisposable {
   receiver: Receiver;
   online: boolean;
   bootId: string;
+  /** Routes that the engine may forget once it is told that they are kept. */
+  gone: string[];
   lines: Record<string, unknown>[];
 }
 
@@ -78,9 +80,15 @@ async function rig(options: { directory?: string; receiver?: Receiver } = {}): P
   const receiver = options.receiver ?? new Receiver();
   const counters: Counters = { accepted: 0, undecided: 0, routes: new Map([["a", empty()]]) };
   const stop = new AbortController();
-  const self = { directory, counters, receiver, online: true, bootId, lines };
+  const self = { directory, counters, receiver, online: true, bootId, lines, gone: [] as string[] };
   const reporter = new Reporter({
     counters: async () => counters,
+    forget: (kept) => {
+      const forgotten = self.gone.filter((uid) => kept.routes.has(uid));
+      for (const uid of forgotten) counters.routes.delete(uid);
+      self.gone = [];
+      return forgotten;
+    },
     spool,
     clock: new CorrectedClock(),
     send: (request) => (made.online ? receiver.send(request) : null),
@@ -198,4 +206,21 @@ test("a report that is refused for ever does not hold up the next", async () => 
   await expect.poll(() => edge.lines.filter(({ level }) => level === 50)).toHaveLength(1);
   edge.counters.accepted = 3;
   await expect.poll(() => edge.receiver.sum(({ accepted }) => accepted)).toBe(2);
+});
+
+test("tells the engine what it may forget only once that is saved, and counts it from nothing when it is back", async () => {
+  await using edge = await rig();
+  const opened = (): number => edge.receiver.sum(({ routes }) => routes.reduce((sum, each) => sum + each.opened, 0n));
+  edge.reporter.connected(100);
+  edge.counters.routes.get("a")!.opened = 5;
+  await expect.poll(opened).toBe(5);
+  await rename(join(edge.directory, "spool"), join(edge.directory, "away"));
+  edge.gone = ["a"];
+  edge.counters.routes.get("a")!.opened = 7;
+  await expect.poll(() => edge.reporter.spoolError).toContain("ENOENT");
+  expect(edge.counters.routes.size).toBe(1);
+  await rename(join(edge.directory, "away"), join(edge.directory, "spool"));
+  await expect.poll(() => edge.counters.routes.size).toBe(0);
+  edge.counters.routes.set("a", { ...empty(), opened: 3 });
+  await expect.poll(opened).toBe(10);
 });

@@ -27,6 +27,8 @@ const retryMs = { firstMs: 100, maxMs: 5_000 } as const;
 
 export interface ReporterOptions {
   counters: () => Promise<Counters>;
+  /** As Relay.forget(). */
+  forget: (kept: Counters) => string[];
   spool: Spool;
   clock: CorrectedClock;
   /** Delivers over the established session; null: there is none. */
@@ -105,7 +107,7 @@ export class Reporter {
   }
 
   async #close(closedMs: number, isLast: boolean): Promise<void> {
-    const { counters, spool } = this.#options;
+    const { counters, forget, spool } = this.#options;
     const now = copyCounters(await counters());
     const span = reportSpan(this.#lastEndMs, closedMs);
     const reports = this.#reported.difference(now);
@@ -124,6 +126,8 @@ export class Reporter {
       this.#spoolState(describeError(error));
       return;
     }
+    // On disk is everything now.
+    this.#reported.forget(forget(now));
     this.#lastEndMs = closedMs;
     this.#toSend.wake();
   }

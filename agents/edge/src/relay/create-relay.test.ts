@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import { settingsObject } from "@helloway/test/harness/table-objects";
+import { connectRaw } from "@helloway/test/harness/raw-client";
+import { startSayingBackend } from "@helloway/test/harness/saying-backend";
+import { routeObject, routeUid, settingsObject } from "@helloway/test/harness/table-objects";
+import { clientHello, record, serverName } from "../../../../test/vectors/hello-bytes.ts";
 import { createRelay } from "./create-relay.ts";
 import type { Relay } from "./relay.ts";
 
@@ -57,5 +60,44 @@ test("does not let a connection pay for the defect of another that makes room fo
   expect(counters.routes.get("-")?.closed).toEqual({ overloaded: 1 });
   expect(errors.length).toBe(1);
   for (const each of others) each.destroy();
+  await relay.close();
+});
+
+test("forgets a route that is gone once its counters are kept, and counts it from nothing when it is served again", async () => {
+  const silent = (): void => undefined;
+  const relay = await createRelay({
+    listen: [{ address: "127.0.0.1", port: 0 }],
+    workers: 2,
+    proxyTrusted: [],
+    geoDatabase: null,
+    ownSockets: [],
+    edgeName: "edge",
+    bootId: "boot",
+    dnsServers: null,
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+  });
+  await relay.listen();
+  await using backend = await startSayingBackend("in");
+  const name = "app.example.test";
+  const uid = routeUid(name);
+  const route = routeObject(name, { hostnames: [name], backends: [{ host: backend.host, port: backend.port }] });
+  const removals = [{ kind: "route" as const, id: uid }];
+  await relay.apply({ snapshot: true, objects: [settingsObject()], removals: [] });
+  for (let round = 1; round <= 3; round++) {
+    await relay.apply({ snapshot: false, objects: [route], removals: [] });
+    for (let i = 0; i < 10; i++) {
+      const client = await connectRaw(relay.listeners[0]!);
+      client.send(record(clientHello({ extensions: [serverName(name)] })));
+      await client.over();
+      client.end();
+    }
+    await expect.poll(async () => (await relay.counters()).routes.get(uid)?.closed).toEqual({ backend_closed: 10 });
+    expect(relay.forget(await relay.counters())).toEqual([]);
+    await relay.apply({ snapshot: false, objects: [], removals });
+    const kept = await relay.counters();
+    expect(kept.routes.get(uid)?.opened).toBe(10);
+    expect(relay.forget(kept)).toEqual([uid]);
+    expect(await relay.counters()).toEqual({ accepted: 10 * round, undecided: 0, routes: new Map() });
+  }
   await relay.close();
 });

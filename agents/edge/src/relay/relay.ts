@@ -73,7 +73,7 @@ export interface RouteCounters {
   backends: Map<string, BackendCounters>;
 }
 
-/** Everything since the engine started; only ever grows, but for the gauge. */
+/** Everything since the engine started; only ever grows, but for the gauge and what forget() has taken away. */
 export interface Counters {
   accepted: number;
   /** Gauge: accepted and neither routed nor refused yet. */
@@ -143,6 +143,12 @@ export interface Relay {
   /** Rejects when the update was not taken; the table is what it was. */
   apply(update: TableUpdate): Promise<ApplyResult>;
   counters(): Promise<Counters>;
+  /**
+   * Says that these counters, of an earlier counters(), are kept elsewhere for good, so that routes which come and go do not stay in
+   * the engine for ever. Of what is served nowhere and has nothing open it then takes away what is the same as in there: counters()
+   * does not tell it any more, or, should the route be back, from 0. The uids of what was taken away.
+   */
+  forget(kept: Counters): string[];
   /** Cuts established connections (`cut`); how many. */
   cut(selector: CutSelector): Promise<number>;
   /**

@@ -54,7 +54,7 @@ test.each(["127.0.0.1", "::ffff:127.0.0.1"])(
     client.end();
     await expect.poll(() => records.length).toBe(2);
     expect(records.find(({ reason }) => reason === "loop")).toMatchObject({ route: "-", tx: 0 });
-    engine.flush();
+    engine.flush([]);
     const { accepted, undecided, routes } = traffic.counters();
     expect({ accepted, undecided }).toEqual({ accepted: 2, undecided: 0 });
     expect(routes.get("-")).toMatchObject({ opened: 1, closed: { loop: 1 } });

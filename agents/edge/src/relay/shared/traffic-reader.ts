@@ -1,5 +1,7 @@
 // The main thread's view of what all workers counted, the dead ones included. It reads while they count on, without a lock:
-// traffic-slots.ts says in which order, and why that fits together. Every number but the gauge only ever grows.
+// traffic-slots.ts says in which order, and why that fits together. Every number but the gauge only ever grows, until forget() takes a
+// route away as a whole.
+import { isDeepStrictEqual } from "node:util";
 import { type CloseReason, closeReasons } from "@helloway/routing/close-reason";
 import type { BackendCounters, Counters, RouteCounters } from "../relay.ts";
 import { NO_ROUTE } from "./traffic.ts";
@@ -31,13 +33,16 @@ interface WorkerRoute {
 interface WorkerPages {
   readonly pages: Float64Array[];
   readonly memory: MemoryOrder;
+  /** By slot. While it lets go of a route and serves it again, two are of one uid. */
   readonly routes: Map<number, WorkerRoute>;
+  /** Connections that it opened at routes which it has let go of. */
+  openedBefore: number;
 }
 
 export class TrafficReader {
   readonly #memory = new MemoryOrder();
   readonly #workers = new Map<number, WorkerPages>();
-  /** What those counted that are gone; everything that they had open is closed in here. */
+  /** What workers counted that are gone, or at routes that they have let go of; nothing in here is open. */
   readonly #gone: Counters = { accepted: 0, undecided: 0, routes: new Map() };
 
   /** @param worker a number that no other thread ever has, its replacement included. */
@@ -46,7 +51,7 @@ export class TrafficReader {
     if ("page" in announcement) {
       const page = new Float64Array(announcement.page);
       if (known) known.pages.push(page);
-      else this.#workers.set(worker, { pages: [page], memory: this.#memory, routes: new Map() });
+      else this.#workers.set(worker, { pages: [page], memory: this.#memory, routes: new Map(), openedBefore: 0 });
       return;
     }
     const { slot } = announcement;
@@ -60,6 +65,31 @@ export class TrafficReader {
     addCounters(sums, this.#gone);
     for (const worker of this.#workers.values()) addCounters(sums, read(worker));
     return sums;
+  }
+
+  /** A worker has let go of routes and writes to these slots of theirs no more: by Traffic.letGo(). It may free them afterwards. */
+  letGo(worker: number, slots: readonly number[]): void {
+    const known = this.#workers.get(worker);
+    for (const slot of slots) {
+      const route = known?.routes.get(slot);
+      if (!known || !route) continue;
+      const counters = readRoute(known, route);
+      known.openedBefore += counters.opened;
+      known.routes.delete(slot);
+      addRoute(this.#gone, route.uid, counters);
+    }
+  }
+
+  /** As Relay.forget(). */
+  forget(kept: Counters): string[] {
+    const forgotten: string[] = [];
+    for (const [uid, gone] of this.#gone.routes) {
+      const told = kept.routes.get(uid);
+      // What is taken away here is then exactly what the caller has kept, whatever workers count there from now on.
+      if (uid !== NO_ROUTE && isDeepStrictEqual(told, gone)) forgotten.push(uid);
+    }
+    for (const uid of forgotten) this.#gone.routes.delete(uid);
+    return forgotten;
   }
 
   /** A worker's thread has ended, and all of its announcements were heard: what it had open is `worker_lost`. How many. */
@@ -95,13 +125,12 @@ function closedOf({ closed }: RouteCounters): number {
 
 function read(worker: WorkerPages): Counters {
   const counters: Counters = { accepted: 0, undecided: 0, routes: new Map() };
-  let opened = 0;
-  for (const { uid, slot, backends } of worker.routes.values()) {
-    const route = routeOf(counters, uid);
-    for (const { key, slot } of backends) readBackend(worker, slot, backendOf(route, key));
-    worker.memory.order();
-    readRoute(worker, slot, route);
-    opened += route.opened;
+  let opened = worker.openedBefore;
+  for (const route of worker.routes.values()) {
+    const read = readRoute(worker, route);
+    opened += read.opened;
+    if (counters.routes.has(route.uid)) addRoute(counters, route.uid, read);
+    else counters.routes.set(route.uid, read);
   }
   worker.memory.order();
   counters.accepted = worker.pages[0]![ACCEPTED]!;
@@ -122,7 +151,11 @@ function readBackend({ pages, memory }: WorkerPages, slot: number, backend: Back
   backend.attempts = page[first + BACKEND_ATTEMPTS]!;
 }
 
-function readRoute({ pages, memory }: WorkerPages, slot: number, route: RouteCounters): void {
+function readRoute(worker: WorkerPages, { slot, backends }: WorkerRoute): RouteCounters {
+  const { pages, memory } = worker;
+  const route = noRouteCounters();
+  for (const each of backends) readBackend(worker, each.slot, backendOf(route, each.key));
+  memory.order();
   const page = pages[pageOf(slot)]!;
   const first = placeIn(slot);
   for (let reason = 0; reason < closeReasons.length; reason++) {
@@ -134,22 +167,25 @@ function readRoute({ pages, memory }: WorkerPages, slot: number, route: RouteCou
   route.overLimit = page[first + ROUTE_OVER_LIMIT]!;
   memory.order();
   route.opened = page[first + ROUTE_OPENED]!;
+  return route;
 }
 
 function addCounters(to: Counters, from: Counters): void {
   to.accepted += from.accepted;
   to.undecided += from.undecided;
-  for (const [uid, route] of from.routes) {
-    const sums = routeOf(to, uid);
-    sums.opened += route.opened;
-    sums.rxBytes += route.rxBytes;
-    sums.txBytes += route.txBytes;
-    sums.overLimit += route.overLimit;
-    for (const [reason, count] of Object.entries(route.closed) as [CloseReason, number][]) {
-      sums.closed[reason] = (sums.closed[reason] ?? 0) + count;
-    }
-    for (const [key, backend] of route.backends) addBackend(backendOf(sums, key), backend);
+  for (const [uid, route] of from.routes) addRoute(to, uid, route);
+}
+
+function addRoute(to: Counters, uid: string, route: RouteCounters): void {
+  const sums = routeOf(to, uid);
+  sums.opened += route.opened;
+  sums.rxBytes += route.rxBytes;
+  sums.txBytes += route.txBytes;
+  sums.overLimit += route.overLimit;
+  for (const [reason, count] of Object.entries(route.closed) as [CloseReason, number][]) {
+    sums.closed[reason] = (sums.closed[reason] ?? 0) + count;
   }
+  for (const [key, backend] of route.backends) addBackend(backendOf(sums, key), backend);
 }
 
 function addBackend(to: BackendCounters, from: BackendCounters): void {
@@ -164,10 +200,14 @@ function addBackend(to: BackendCounters, from: BackendCounters): void {
 function routeOf({ routes }: Counters, uid: string): RouteCounters {
   let route = routes.get(uid);
   if (!route) {
-    route = { opened: 0, closed: {}, rxBytes: 0, txBytes: 0, overLimit: 0, backends: new Map() };
+    route = noRouteCounters();
     routes.set(uid, route);
   }
   return route;
+}
+
+function noRouteCounters(): RouteCounters {
+  return { opened: 0, closed: {}, rxBytes: 0, txBytes: 0, overLimit: 0, backends: new Map() };
 }
 
 function backendOf({ backends }: RouteCounters, key: string): BackendCounters {

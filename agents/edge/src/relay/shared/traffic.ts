@@ -3,6 +3,10 @@
 //
 // Invariants: accepted = undecided + the sum of opened; per key, opened - the sum of closed = open connections of that key; a
 // route's numbers are never below the sum of its backends'. Bytes of open connections are in since the last flush.
+//
+// What is served nowhere and has nothing open does not stay for good: letGo() forgets a route and leaves its slots as they are, the
+// reader takes what they hold (TrafficReader.letGo()), and only then free() gives them to others. Should the route be served again
+// before that, it has new slots, and the reader adds up both.
 import type { CloseReason } from "@helloway/routing/close-reason";
 import {
   ACCEPTED,
@@ -19,6 +23,7 @@ import {
   PAGE_NUMBERS,
   pageOf,
   placeIn,
+  ROUTE_CLOSED,
   ROUTE_NUMBERS,
   ROUTE_OPENED,
   ROUTE_OVER_LIMIT,
@@ -28,6 +33,9 @@ import {
 } from "./traffic-slots.ts";
 
 export type { TrafficAnnouncement } from "./traffic-slots.ts";
+
+/** How many routes one letGo() looks at: under a millisecond. */
+const LET_GO_MAX = 1_000;
 
 /** The key of refusals without a route. */
 export const NO_ROUTE = "-";
@@ -49,10 +57,16 @@ export class Traffic {
   readonly #announce: (announcement: TrafficAnnouncement) => void;
   readonly #pages: Float64Array[] = [];
   readonly #memory = new MemoryOrder();
-  #free = FIRST_FREE;
+  #end = FIRST_FREE;
   readonly #routes = new Map<string, number>();
   /** By the route's slot. */
   readonly #backends = new Map<number, Map<string, number>>();
+  /** Backends' slots by their route's, from letGo() to free(). */
+  readonly #left = new Map<number, readonly number[]>();
+  /** All 0. */
+  readonly #free: { readonly routes: number[]; readonly backends: number[] } = { routes: [], backends: [] };
+  /** Where the next letGo() goes on. */
+  #looking = this.#routes.entries();
 
   /** @param announce has to reach TrafficReader.announced() in order, even when this thread ends right afterwards. */
   constructor(announce: (announcement: TrafficAnnouncement) => void) {
@@ -113,6 +127,49 @@ export class Traffic {
     for (const open of all) if (open.routeSlot !== -1) this.#addBytes(open.routeSlot, open.backendSlot, open);
   }
 
+  /** Lets go of routes that are not served and have nothing open, of the next that it looks at. Their slots. */
+  letGo(isServed: (uid: string) => boolean): number[] {
+    const slots: number[] = [];
+    for (let looked = 0; looked < LET_GO_MAX; looked++) {
+      const { done, value } = this.#looking.next();
+      if (done) {
+        this.#looking = this.#routes.entries();
+        break;
+      }
+      const [uid, slot] = value;
+      if (uid === NO_ROUTE || isServed(uid) || this.#hasOpen(slot)) continue;
+      slots.push(slot);
+      this.#left.set(slot, [...this.#backends.get(slot)!.values()]);
+      this.#routes.delete(uid);
+      this.#backends.delete(slot);
+    }
+    return slots;
+  }
+
+  /** The reader has taken what these slots of letGo() held. */
+  free(slots: readonly number[]): void {
+    for (const slot of slots) {
+      const backends = this.#left.get(slot)!;
+      this.#left.delete(slot);
+      this.#clear(slot, ROUTE_NUMBERS);
+      for (const backend of backends) this.#clear(backend, BACKEND_NUMBERS);
+      this.#free.routes.push(slot);
+      this.#free.backends.push(...backends);
+    }
+  }
+
+  #hasOpen(slot: number): boolean {
+    const page = this.#pages[pageOf(slot)]!;
+    const first = placeIn(slot);
+    let open = page[first + ROUTE_OPENED]!;
+    for (let place = ROUTE_CLOSED; place < ROUTE_NUMBERS; place++) open -= page[first + place]!;
+    return open > 0;
+  }
+
+  #clear(slot: number, numbers: number): void {
+    this.#pages[pageOf(slot)]!.fill(0, placeIn(slot), placeIn(slot) + numbers);
+  }
+
   #addBytes(route: number, backend: number, open: OpenTraffic): void {
     const { rxBytes, txBytes } = open;
     const rx = rxBytes - open.flushedRx;
@@ -132,7 +189,7 @@ export class Traffic {
   }
 
   #newRoute(uid: string): number {
-    const slot = this.#newSlot(ROUTE_NUMBERS);
+    const slot = this.#free.routes.pop() ?? this.#newSlot(ROUTE_NUMBERS);
     this.#announce({ slot, uid });
     this.#routes.set(uid, slot);
     this.#backends.set(slot, new Map());
@@ -140,19 +197,19 @@ export class Traffic {
   }
 
   #newBackend(route: number, key: string): number {
-    const slot = this.#newSlot(BACKEND_NUMBERS);
+    const slot = this.#free.backends.pop() ?? this.#newSlot(BACKEND_NUMBERS);
     this.#announce({ route, slot, backend: key });
     this.#backends.get(route)!.set(key, slot);
     return slot;
   }
 
   #newSlot(numbers: number): number {
-    if (placeIn(this.#free) + numbers > PAGE_NUMBERS || pageOf(this.#free) === this.#pages.length) {
-      this.#free = this.#pages.length * PAGE_NUMBERS;
+    if (placeIn(this.#end) + numbers > PAGE_NUMBERS || pageOf(this.#end) === this.#pages.length) {
+      this.#end = this.#pages.length * PAGE_NUMBERS;
       this.#addPage();
     }
-    const slot = this.#free;
-    this.#free += numbers;
+    const slot = this.#end;
+    this.#end += numbers;
     return slot;
   }
 

@@ -161,7 +161,7 @@ export class Engine {
     const { traffic } = this.#core;
     traffic.free(freed);
     traffic.flush(this.#open);
-    return traffic.letGo((uid) => this.#feed.table?.route(uid) != null);
+    return traffic.letGo((uid) => (this.#feed.table?.route(uid) ?? null) !== null);
   }
 
   cut(routeUid: string | null): number {
