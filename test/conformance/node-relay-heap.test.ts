@@ -1,18 +1,20 @@
 // What the agent's engine does when one of its threads has no heap left: V8 ends that thread, and what it had is lost as it is with
 // any dead worker; the process, and everybody else, goes on.
 import { expect, onTestFinished, test } from "vitest";
+import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { routeUid, settingsObject } from "../harness/table-objects.ts";
-import { startTcpBackend } from "../harness/tcp-backend.ts";
+import { startTcpBackend, type TcpBackend } from "../harness/tcp-backend.ts";
 import { type RelayProcess, startRelayProcess } from "./node-relay-process.ts";
-import { expectBalanced, helloFor, routeTo } from "./suite/fixture.ts";
+import { expectBalanced, expectRefusal, helloFor, routeTo } from "./suite/fixture.ts";
 
 const name = "app.example.test";
-const HEAP_MIB = 48;
+/** Enough for a worker, and a fraction of what the many routes below take. */
+const HEAP_MIB = 24;
 const HELD = 40;
 
-async function startEdge(workers: number): Promise<RelayProcess> {
+async function startEdge(workers: number): Promise<{ relay: RelayProcess; backend: TcpBackend }> {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
   const backend = stack.use(
@@ -26,7 +28,7 @@ async function startEdge(workers: number): Promise<RelayProcess> {
   const relay = stack.use(await startRelayProcess({ workers, heapMib: HEAP_MIB }));
   const objects = [settingsObject(), routeTo(name, backend)];
   expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
-  return relay;
+  return { relay, backend };
 }
 
 async function hold(relay: RelayProcess, count: number): Promise<Peer[]> {
@@ -61,7 +63,7 @@ async function replaced(relay: RelayProcess): Promise<number> {
 test.each([1, 4])(
   "loses the connections of a worker that runs out of heap, says why it ended, and replaces it: %i worker(s)",
   async (workers) => {
-    const relay = await startEdge(workers);
+    const { relay } = await startEdge(workers);
     let lost = 0;
     for (let round = 1; round <= 2; round++) {
       const held = await hold(relay, HELD);
@@ -96,3 +98,25 @@ test.each([1, 4])(
     await Promise.all((await hold(relay, HELD)).map(echoes));
   },
 );
+
+test("does not take an update that is more than its workers' heaps, and serves the table before again", async () => {
+  const { relay, backend } = await startEdge(2);
+  const [held] = await hold(relay, 1);
+  const objects = Array.from({ length: 200_000 }, (_, i) => routeTo(`n${i}.example.test`, backend));
+  const update = relay.ask("apply", { snapshot: false, objects, removals: [] });
+  // Whoever first takes the place of one of them is offered it once more.
+  await expect(update).rejects.toThrow("every worker of the relay ended before it had taken an update");
+  await held!.over();
+  const isServed = async (): Promise<boolean> => {
+    const served = await hold(relay, 1).catch(() => []);
+    return served.length > 0;
+  };
+  await expect.poll(isServed).toBe(true);
+  await Promise.all((await hold(relay, HELD)).map(echoes));
+  const client = await connectRaw(relay.listener);
+  client.send(helloFor("n1.example.test"));
+  await expectRefusal(client, alerts.unrecognizedName);
+  const added = routeTo("n1.example.test", backend);
+  expect(await relay.ask("apply", { snapshot: false, objects: [added], removals: [] })).toEqual([]);
+  expect((await closed(relay))?.worker_lost).toBe(1);
+});

@@ -170,6 +170,17 @@ test("keeps serving the last good version of a route that refuses an edit, thoug
   await Promise.all(Array.from({ length: 20 }, () => visit(edge)));
 });
 
+test("tells what an update made of the table, not what was before, when the worker that was to tell dies of it", async () => {
+  const edge = await startEdge({ workers: 2 });
+  const { relay } = edge;
+  const edit = routeTo(other, edge.saying, { backends: [{ host: "10.9.8.7", port: 443 }] });
+  // The other worker still reads them when it is asked instead.
+  const many = Array.from({ length: 40_000 }, (_, i) => routeTo(`n${i}.example.test`, edge.saying));
+  const told = relay.ask("apply", { snapshot: false, objects: [...many, edit], removals: [] });
+  await relay.ask("kill", 0);
+  expect(await told).toEqual(["backend_not_allowed"]);
+});
+
 test("serves again after all its workers have died at once, more than once", async () => {
   const edge = await startEdge({ workers: 2 });
   for (let round = 0; round < 2; round++) {

@@ -29,7 +29,7 @@ import { probeListen } from "./socket/listen-tcp.ts";
 import { encodeObjects } from "./worker/encoded-objects.ts";
 import { unpackRefused } from "./worker/packed-refused.ts";
 import { createEngineMemory, forgetWorker } from "./worker/engine-memory.ts";
-import type { ApplyCall, EngineMemory, FromWorker, ListenCall, WorkerStart } from "./worker/messages.ts";
+import type { Applied, ApplyCall, EngineMemory, FromWorker, ListenCall, WorkerStart } from "./worker/messages.ts";
 import { OfferedTable } from "./worker/offered-table.ts";
 import { WorkerLostError, WorkerThread } from "./worker/worker-thread.ts";
 
@@ -219,24 +219,27 @@ class NodeRelay implements Relay {
   /** null: no worker lived to take it, and the table is what it was. */
   async #offer(update: TableUpdate): Promise<ApplyResult | null> {
     const call = toCall(update);
-    const [, ...others] = this.#seats;
-    const told = others.map(({ thread }) => ignoringLoss(thread.call("apply", call)));
-    const [refused] = await Promise.all([this.#applyTelling(call), ...told]);
+    const answers = await Promise.all(
+      this.#seats.map(({ thread }, i) => ignoringLoss(thread.call("apply", { ...call, tellRefused: i === 0 }))),
+    );
+    const refused = await this.#refusedBy(answers);
     if (refused === null) return null;
     this.#offered.taken(update, refused);
     return { refused };
   }
 
-  /** The first worker tells what is refused; when it dies meanwhile, whoever lives is asked what became of the update. null: nobody. */
-  async #applyTelling(call: ApplyCall): Promise<RefusedObject[] | null> {
-    let ask: ApplyCall = { ...call, tellRefused: true };
-    for (const { thread } of this.#seats) {
-      const answer = await ignoringLoss(thread.call("apply", ask));
-      if (answer !== null) {
-        this.#isServing = answer.serving;
-        return unpackRefused(answer.refused ?? []);
-      }
-      ask = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
+  /**
+   * The first worker has told what is refused; when it died meanwhile, another one that has taken the update is asked, which is only
+   * known once it has answered: until then what it says is true of the table before. null: nobody has, and lives.
+   */
+  async #refusedBy(answers: readonly (Applied | null)[]): Promise<RefusedObject[] | null> {
+    const ask: ApplyCall = { ...toCall({ snapshot: false, objects: [], removals: [] }), tellRefused: true };
+    for (const [i, { thread }] of this.#seats.entries()) {
+      if (answers[i] === null) continue;
+      const answer = i === 0 ? answers[0] : await ignoringLoss(thread.call("apply", ask));
+      if (!answer) continue;
+      this.#isServing = answer.serving;
+      return unpackRefused(answer.refused ?? []);
     }
     return null;
   }
