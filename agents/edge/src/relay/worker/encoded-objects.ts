@@ -53,6 +53,7 @@ export async function decodeObjects({ count, memory }: EncodedObjects): Promise<
 class EncodedObject implements TableObject {
   readonly kind: TableObjectKind;
   readonly id: string;
+  /** All of the memory. */
   readonly #bytes: Buffer;
   readonly #at: number;
   readonly #bodyAt: number;
@@ -70,10 +71,10 @@ class EncodedObject implements TableObject {
   }
 
   get body(): Uint8Array {
-    return this.#bytes.subarray(this.#bodyAt, this.end);
+    return new Uint8Array(this.#bytes.buffer, this.#bodyAt, this.end - this.#bodyAt);
   }
 
   get hash(): Uint8Array {
-    return this.#bytes.subarray(this.#at + 7, this.#at + 7 + HASH_BYTES);
+    return new Uint8Array(this.#bytes.buffer, this.#at + 7, HASH_BYTES);
   }
 }
