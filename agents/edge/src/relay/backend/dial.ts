@@ -21,6 +21,9 @@ const DIAL_MAX_MS = 10_000;
 const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
 const ownShortages: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM];
 
+/** Filled in by each getsockname(): a fresh object costs it more than the system call does. */
+const local: SocketName = { address: "", family: "", port: 0 };
+
 export interface DialShared {
   readonly resolver: BackendResolver;
   readonly chooser: BackendChooser;
@@ -104,7 +107,8 @@ export class Dial {
 
   #next(): void {
     while (!this.#over) {
-      if (this.#tried.length >= ATTEMPTS_MAX || performance.now() >= this.#deadline) return this.#fail();
+      const tried = this.#tried.length;
+      if (tried >= ATTEMPTS_MAX || (tried > 0 && performance.now() >= this.#deadline)) return this.#fail();
       if (this.#tierLeft > 0) {
         const backend = this.#backends[this.#nextBackend];
         if (backend) {
@@ -191,7 +195,6 @@ export class Dial {
       this.#attemptFailed(attempt, "connect_failed", describe(error, what));
       return false;
     }
-    const local: SocketName = {};
     // The local port may come back to us from now on.
     if (handle.getsockname(local) === 0) {
       attempt.slot = this.#shared.upstreams.add(local.address ?? "", local.port ?? 0, address.text, backend.port);

@@ -24,23 +24,37 @@ const KEY = 1;
 const REMOTE = 3;
 /** Both 0: nothing was said yet. */
 const HEAD = 5;
-const ANSWERED = 7;
+/** The local port, and above it whether the backend has answered. */
+const PORT = 7;
+const PORT_BITS = 0xffff;
+const ANSWERED = 0x1_0000;
 
 /** For structured cloning. */
 export interface UpstreamsMemory {
   readonly hashKey: HashKey;
   readonly slots: SharedArrayBuffer;
+  /** By local port, how many slots have it or, where a worker died in between, had it: nearly every connection comes from none of these. */
+  readonly ports: SharedArrayBuffer;
 }
 
 export function createUpstreams(): UpstreamsMemory {
-  return { hashKey: createHashKey(), slots: new SharedArrayBuffer(SLOTS * SLOT_WORDS * 4) };
+  return {
+    hashKey: createHashKey(),
+    slots: new SharedArrayBuffer(SLOTS * SLOT_WORDS * 4),
+    ports: new SharedArrayBuffer((PORT_BITS + 1) * 4),
+  };
 }
 
 /** Frees the slots of a worker that died. */
-export function forgetUpstreams({ slots }: UpstreamsMemory, worker: number): void {
+export function forgetUpstreams({ slots, ports }: UpstreamsMemory, worker: number): void {
   const words = new Int32Array(slots);
+  const counts = new Int32Array(ports);
   for (let at = 0; at < words.length; at += SLOT_WORDS) {
-    if (Math.abs(words[at + OWNER]!) === worker + 1) Atomics.store(words, at + OWNER, 0);
+    const owner = words[at + OWNER]!;
+    if (Math.abs(owner) !== worker + 1) continue;
+    // One that was being written may not be counted yet; too many is what does no harm.
+    if (owner > 0) Atomics.sub(counts, words[at + PORT]! & PORT_BITS, 1);
+    Atomics.store(words, at + OWNER, 0);
   }
 }
 
@@ -55,11 +69,13 @@ const loop: Acceptance = { kind: "loop" };
 
 export class UpstreamSockets {
   readonly #words: Int32Array;
+  readonly #ports: Int32Array;
   readonly #hash: KeyedHash;
   readonly #owner: number;
 
   constructor(memory: UpstreamsMemory, worker: number) {
     this.#words = new Int32Array(memory.slots);
+    this.#ports = new Int32Array(memory.ports);
     this.#hash = new KeyedHash(memory.hashKey);
     this.#owner = worker + 1;
   }
@@ -80,7 +96,8 @@ export class UpstreamSockets {
       words[at + REMOTE + 1] = hash.low;
       words[at + HEAD] = 0;
       words[at + HEAD + 1] = 0;
-      words[at + ANSWERED] = 0;
+      words[at + PORT] = localPort;
+      Atomics.add(this.#ports, localPort, 1);
       Atomics.store(words, at + OWNER, this.#owner);
       return at;
     }
@@ -97,12 +114,15 @@ export class UpstreamSockets {
 
   /** The backend has said something: it is no echo. */
   answered(slot: number): void {
-    if (slot !== -1) this.#words[slot + ANSWERED] = 1;
+    if (slot !== -1) this.#words[slot + PORT]! |= ANSWERED;
   }
 
   /** The socket is closed. */
   remove(slot: number): void {
-    if (slot !== -1) Atomics.store(this.#words, slot + OWNER, 0);
+    if (slot === -1) return;
+    const port = this.#words[slot + PORT]! & PORT_BITS;
+    Atomics.store(this.#words, slot + OWNER, 0);
+    Atomics.sub(this.#ports, port, 1);
   }
 
   /**
@@ -110,6 +130,7 @@ export class UpstreamSockets {
    * @param localAddress where it was accepted; asked for only when it matters, because it costs a system call.
    */
   judge(source: string, sourcePort: number, localAddress: () => string, localPort: number): Acceptance {
+    if (Atomics.load(this.#ports, sourcePort) === 0) return other;
     const words = this.#words;
     const hash = this.#hash;
     hash.ofText(source, sourcePort);
@@ -129,7 +150,7 @@ export class UpstreamSockets {
 
   #isEcho(at: number, high: number, low: number, bytes: Uint8Array): boolean {
     const words = this.#words;
-    if (bytes.length < HEAD_BYTES || words[at + ANSWERED] !== 0 || !this.#holds(at, high, low)) return false;
+    if (bytes.length < HEAD_BYTES || (words[at + PORT]! & ANSWERED) !== 0 || !this.#holds(at, high, low)) return false;
     this.#hash.ofBytes(bytes, HEAD_BYTES);
     return words[at + HEAD] === this.#hash.high && words[at + HEAD + 1] === this.#hash.low;
   }

@@ -37,6 +37,9 @@ export interface EngineHooks {
   evictElsewhere(worker: number, source: number): void;
 }
 
+/** Filled in by each getpeername(): a fresh object costs it more than the system call does. */
+const peerName: SocketName = { address: "", family: "", port: 0 };
+
 export class Engine {
   readonly #hooks: EngineHooks;
   readonly #feed: TableFeed;
@@ -112,10 +115,9 @@ export class Engine {
   }
 
   #accept(handle: TcpHandle, listener: ListenerAddress, proxy: boolean): void {
-    const name: SocketName = {};
     // It was reset before anybody could look: nobody is there to be counted.
-    if (handle.getpeername(name) !== 0) return handle.close();
-    const peer = { address: unmapped(name.address ?? ""), port: name.port ?? 0 };
+    if (handle.getpeername(peerName) !== 0) return handle.close();
+    const peer = { address: unmapped(peerName.address ?? ""), port: peerName.port ?? 0 };
     const local = (): { address: string; port: number } => {
       const own: SocketName = {};
       handle.getsockname(own);
