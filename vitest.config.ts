@@ -18,7 +18,11 @@ export default defineConfig({
     execArgv: ["--wasm-wrapper-tiering-budget=2147483647"],
     projects: [
       // Nothing of ours keeps state in a module, so files may share what they import: that is most of what they would cost.
-      project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database], { isolate: false }),
+      project("unit", ["{runtime,proto,agents,services,infra,tools}/**/*.test.ts"], [database], {
+        isolate: false,
+        // Threads that play out a hundred thousand connections need seconds where both cores have other work, too.
+        testTimeout: 60_000,
+      }),
       project("database", [database], [], {
         isolate: false,
         globalSetup: ["test/harness/global-setup.ts"],

@@ -164,9 +164,12 @@ test("keeps little of the largest hellos while backends have the connections", a
   expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
   const before = await relay.ask("usedMemory", null);
   const hello = largeHello(visited);
-  for (let i = 0; i < LARGE_HELLOS; i++) (await connectRaw(relay.listener)).send(hello);
-  const opened = async () => (await relay.ask("counters", null)).routes.get(routeUid(visited))?.opened;
-  await expect.poll(opened).toBe(LARGE_HELLOS);
+  const opened = async () => (await relay.ask("counters", null)).routes.get(routeUid(visited))?.opened ?? 0;
+  for (let sent = 1; sent <= LARGE_HELLOS; sent++) {
+    (await connectRaw(relay.listener)).send(hello);
+    // Not more at once than a busy machine reads within the time for a hello.
+    if (sent % 20 === 0) await expect.poll(opened).toBe(sent);
+  }
   const grown = async () => ((await relay.ask("usedMemory", null)).live - before.live) / LARGE_HELLOS;
   // A list of offers that is kept counts twice 32 KiB.
   await expect.poll(grown, { interval: 500 }).toBeLessThan(IDLE_MAX);

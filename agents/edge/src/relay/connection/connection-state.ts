@@ -4,8 +4,8 @@ import type { HelloParser } from "../hello/hello-parser.ts";
 import type { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";
 import type { Table } from "../table/table.ts";
 import type { Copy } from "./copy.ts";
-import type { DiallingPlace } from "./dialling-bytes.ts";
 import type { ReceivedBytes } from "./received-bytes.ts";
+import type { WaitingClient } from "./waiting-client.ts";
 
 /** What a connection is doing, with what only that needs. */
 export type ConnectionState =
@@ -17,16 +17,9 @@ export type ConnectionState =
   | { kind: "hello"; parser: HelloParser; received: ReceivedBytes }
   /**
    * The route is decided; what the client goes on sending is kept for the backend, to which a preamble (a PROXY header; null: none) is
-   * said before it. What is kept has a place in the budget when it is much.
+   * said before it.
    */
-  | {
-      kind: "dialling";
-      dial: Dial;
-      preamble: Uint8Array | null;
-      received: ReceivedBytes;
-      place: DiallingPlace | null;
-      ended: boolean;
-    }
+  | { kind: "dialling"; dial: Dial; preamble: Uint8Array | null; client: WaitingClient }
   /** A backend has everything received; also while our own cut is flushed. */
   | { kind: "forwarding"; copy: Copy; upstream: Dialled }
   /** Refused; the alert and a FIN are on their way. */

@@ -10,9 +10,7 @@
 // - #close() is the only way out and runs once: it counts, records, and lets go of both sockets and of everything held for it.
 // - Bytes go to the client only as one alert of a refusal, or from the backend; never both.
 // - A refusal ends with a FIN and keeps reading for a while, because a reset would take the alert from the client.
-// - While a backend is dialled the client is read, and its reset heard at once. Whoever has sent DIALLING_BYTES_MAX, or its FIN, is not
-//   read any more and asked instead, so that its reset is heard within UNREAD_ASK_MS.
-// - What is kept of it meanwhile is in core.dialling (ordinary clients' few bytes are not), until #leaveDialling(), on every way out.
+// - Whoever leaves the state dialling has the client leave it too (WaitingClient.leave()).
 import type { CloseReason, RefusedReason } from "@helloway/routing/close-reason";
 import { Dial, type Dialled, type DialFailure, type DialOwner } from "../backend/dial.ts";
 import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
@@ -31,29 +29,23 @@ import { ClientFacts } from "./client-facts.ts";
 import { type ConnectionFacts, connectionRecord } from "./connection-record.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { Copy, type CopyOwner } from "./copy.ts";
-import { type DiallingClient, UNCOUNTED_BYTES_MAX } from "./dialling-bytes.ts";
 import { type HelloRecord, helloRecord, noHello } from "./hello-record.ts";
 import { proxyHeaderFor } from "./proxy-header-for.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
 import type { RelayCore } from "./relay-core.ts";
 import { sourceKey } from "./source.ts";
 import { TIMER_MAX_MS } from "./timer-max.ts";
+import { WaitingClient, type WaitingClientOwner } from "./waiting-client.ts";
 
 /** How long and how much a refused client may go on sending before the socket is destroyed. */
 const DISCARD_MS = 1_000;
 const DISCARD_BYTES_MAX = 256 * 1024;
-/** While a backend is dialled the client is read up to here; with what one read brings it stays within 192 KiB. */
-const DIALLING_BYTES_MAX = 64 * 1024;
-/** How often a client that is not read while a backend is dialled is asked whether it was reset. */
-const UNREAD_ASK_MS = 250;
-
-type Dialling = ConnectionState & { kind: "dialling" };
 
 const accepted: ConnectionState = { kind: "accepted" };
 const closed: ConnectionState = { kind: "closed" };
 
 export class Connection
-  implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, DiallingClient, CopyOwner
+  implements Undecided, OpenTraffic, HeldLimits, SocketOwner, DialOwner, WaitingClientOwner, CopyOwner
 {
   /** What limits and budgets count it by. */
   source: string;
@@ -109,12 +101,14 @@ export class Connection
     if (origin().kind === "loop") return this.#refuse("loop", null);
     if (this.#core.sockets.isFull) return this.evict();
     this.#core.budget.add(this);
+    // The budget is full of its source's and had to let go of this one first.
+    if (this.#state !== accepted) return;
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
     if (!table) return this.#refuse("no_table", alerts.internalError);
     if (proxy?.trusted === false) return this.#refuse("bad_proxy_header", null);
     if (proxy) this.#state = { kind: "proxy", parser: new ProxyHeaderParser(), taken: 0, table };
     else this.#awaitHello(table);
-    this.#timer = setTimeout(late, Math.min(table.settings.helloTimeoutMs, TIMER_MAX_MS), this);
+    this.#timer = setTimeout(timeUp, Math.min(table.settings.helloTimeoutMs, TIMER_MAX_MS), this);
     this.#client.resume();
   }
 
@@ -131,8 +125,7 @@ export class Connection
       case "proxy":
         return this.#proxyBytes(state, bytes);
       case "dialling":
-        state.received.append(bytes);
-        return this.#keep(state);
+        return state.client.push(bytes);
       case "discarding":
         state.left -= bytes.length;
         if (state.left < 0) this.#close(state.reason);
@@ -228,39 +221,15 @@ export class Connection
     sockets.add();
     budget.remove(this);
     const dial = new Dial(this.#core, route, this.source, this);
-    const state: Dialling = { kind: "dialling", dial, preamble, received, place: null, ended: false };
-    this.#state = state;
-    if (received.length > UNCOUNTED_BYTES_MAX) this.#keep(state);
+    const client = new WaitingClient(this.#client, received, this.#core.dialling, this);
+    this.#state = { kind: "dialling", dial, preamble, client };
+    client.start();
     dial.start();
-  }
-
-  /** More than before is kept for the backend. It may be too much: of this client, or of all. */
-  #keep(state: Dialling): void {
-    const { received } = state;
-    const { dialling } = this.#core;
-    if (received.length > UNCOUNTED_BYTES_MAX) dialling.hold((state.place ??= dialling.add(this)), received.heldBytes);
-    if (this.#state === state && received.length >= DIALLING_BYTES_MAX) this.#leaveUnread();
-  }
-
-  /** Until the dial has ended. */
-  #leaveUnread(): void {
-    this.#client.stop();
-    this.#timer ??= setInterval(askUnread, UNREAD_ASK_MS, this);
-  }
-
-  /** Nothing that is read can tell of a reset. */
-  askUnread(): void {
-    if (this.#client.askForReset() !== 0) this.failed();
   }
 
   /** Others need the memory, and have not waited for their backend for as long. */
   crowdedOut(): void {
     this.#refuse("overloaded", alerts.internalError);
-  }
-
-  #leaveDialling({ place }: Dialling): void {
-    this.#clearTimer();
-    if (place !== null) this.#core.dialling.remove(place);
   }
 
   attempting(backend: ServedBackend): void {
@@ -296,12 +265,12 @@ export class Connection
     };
     const copy = new Copy(this.#client, socket, terms, this.#acceptedAt, this);
     if (state.kind !== "dialling") throw new Error(`a backend was dialled while ${state.kind}`);
-    this.#leaveDialling(state);
+    state.client.leave();
     this.#state = { kind: "forwarding", copy, upstream };
-    const received = state.received.bytes();
+    const received = state.client.bytes();
     // Without the PROXY header: whoever comes back has none, or it was taken off.
     upstreams.said(upstream.slot, received);
-    copy.start(state.preamble, received, state.ended);
+    copy.start(state.preamble, received, state.client.ended);
   }
 
   answered(): void {
@@ -330,7 +299,7 @@ export class Connection
     if (alert === null || this.#client.isClosed) return this.#close(reason);
     this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX };
     if (state.kind === "dialling") {
-      this.#leaveDialling(state);
+      state.client.leave();
       state.dial.abort();
       this.#core.sockets.remove();
       this.#core.budget.add(this);
@@ -341,17 +310,16 @@ export class Connection
     if (isGone) return this.#close(reason);
     this.#client.end();
     // It has said its last word: nothing it sends can cost it the alert.
-    if (state.kind === "dialling" && state.ended) return this.#close(reason);
+    if (state.kind === "dialling" && state.client.ended) return this.#close(reason);
     this.#client.resume();
-    this.#timer = setTimeout(enough, DISCARD_MS, this);
+    this.#timer = setTimeout(timeUp, DISCARD_MS, this);
   }
 
   ended(): void {
     const state = this.#state;
     switch (state.kind) {
       case "dialling":
-        state.ended = true;
-        return this.#leaveUnread();
+        return state.client.end();
       case "discarding":
         return this.#close(state.reason);
       case "accepted":
@@ -361,6 +329,10 @@ export class Connection
       case "forwarding":
       case "closed":
     }
+  }
+
+  clientReset(): void {
+    this.failed();
   }
 
   failed(): void {
@@ -377,14 +349,10 @@ export class Connection
     // Whoever was refused is read until its own FIN, or until the time for it is over.
   }
 
-  /** The hello, and what may come before it, did not come in time. */
-  late(): void {
-    this.#refuse("hello_timeout", null);
-  }
-
-  /** A refused client does not stop. */
-  enough(): void {
+  /** It took too long: for its hello and what may come before it, or for an end after it was refused. */
+  timeUp(): void {
     if (this.#state.kind === "discarding") this.#close(this.#state.reason);
+    else this.#refuse("hello_timeout", null);
   }
 
   /** Makes room in the budget at once: the alert goes out, but nobody waits for it to be read. */
@@ -435,7 +403,7 @@ export class Connection
     sockets.remove();
     if (state.kind === "dialling" || state.kind === "forwarding") sockets.remove();
     if (state.kind === "dialling") {
-      this.#leaveDialling(state);
+      state.client.leave();
       state.dial.abort();
     } else if (state.kind === "forwarding") {
       upstreams.remove(state.upstream.slot);
@@ -502,25 +470,9 @@ export class Connection
   }
 }
 
-function late(connection: Connection): void {
+function timeUp(connection: Connection): void {
   try {
-    connection.late();
-  } catch (error) {
-    connection.bug(error);
-  }
-}
-
-function askUnread(connection: Connection): void {
-  try {
-    connection.askUnread();
-  } catch (error) {
-    connection.bug(error);
-  }
-}
-
-function enough(connection: Connection): void {
-  try {
-    connection.enough();
+    connection.timeUp();
   } catch (error) {
     connection.bug(error);
   }

@@ -6,10 +6,12 @@ import { Pace } from "./pace.ts";
 import { sortById } from "./sort-by-id.ts";
 import { type CheckedObject, type LastGood, Table } from "./table.ts";
 
-/** How many objects of a new table are added at once. */
+/** How many objects of a new table are added at once, and how much they may weigh (Table.weightOf). */
 const ADDED_TOGETHER = 32;
-/** An edit of more makes a new table, in slices: in place it is one step, of about 15 us for each. */
-const EDIT_MAX = 500;
+const WEIGHT_TOGETHER = 300;
+/** An edit of more objects, or of more weight (Table.weigh), makes a new table, in slices: in place it is one step. */
+const EDIT_OBJECTS_MAX = 500;
+const EDIT_WEIGHT_MAX = 2_000;
 
 export class TableFeed {
   /** null: nothing to serve. */
@@ -55,12 +57,10 @@ export class TableFeed {
   async #apply(update: TableUpdate): Promise<void> {
     const inPlace =
       !update.snapshot &&
-      update.objects.length + update.removals.length <= EDIT_MAX &&
+      update.objects.length + update.removals.length <= EDIT_OBJECTS_MAX &&
       update.objects.every((each) => each.kind !== "settings") &&
       update.removals.every((each) => each.kind !== "settings");
-    if (this.table && inPlace) {
-      await this.#edit(this.table, update);
-    } else {
+    if (!this.table || !inPlace || !(await this.#edit(this.table, update))) {
       const kept = lastGoodOf(update.kept ?? []);
       const before = this.table ?? this.#kept;
       const lastGood: LastGood = {
@@ -89,8 +89,8 @@ export class TableFeed {
     return this.#refusedSettings ? [this.#refusedSettings, ...waiting] : waiting;
   }
 
-  /** Looks at each object in slices, and then changes the table in one step. */
-  async #edit(table: Table, { objects, removals }: TableUpdate): Promise<void> {
+  /** Looks at each object in slices, and then changes the table in one step; false: that would be too long a step. */
+  async #edit(table: Table, { objects, removals }: TableUpdate): Promise<boolean> {
     const pace = new Pace();
     const put: CheckedObject[] = [];
     for (const object of objects) {
@@ -100,7 +100,10 @@ export class TableFeed {
     const removed = (kind: TableObjectKind): string[] =>
       removals.filter((each) => each.kind === kind).map((each) => each.id);
     if (put.length > 0) await pace.turn();
-    table.change({ put, removeRoutes: removed("route"), removeBarriers: removed("barrier") });
+    const change = { put, removeRoutes: removed("route"), removeBarriers: removed("barrier") };
+    if (table.weigh(change, EDIT_WEIGHT_MAX) > EDIT_WEIGHT_MAX) return false;
+    table.change(change);
+    return true;
   }
 
   /** What was there and stays as it is, before what the update brings. */
@@ -149,11 +152,17 @@ async function fill(table: Table, waves: readonly (readonly TableObject[])[], la
         wave.filter(isPart).filter((each) => each.kind === kind),
         pace,
       );
-      for (let at = 0; at < objects.length; at += ADDED_TOGETHER) {
-        table.add(
-          objects.slice(at, at + ADDED_TOGETHER).map((each) => table.check(each)),
-          lastGood,
-        );
+      let together: CheckedObject[] = [];
+      let weight = 0;
+      for (const [at, object] of objects.entries()) {
+        const checked = table.check(object);
+        together.push(checked);
+        weight += table.weightOf(checked);
+        const isEnough = together.length === ADDED_TOGETHER || weight >= WEIGHT_TOGETHER || pace.isDue;
+        if (!isEnough && at < objects.length - 1) continue;
+        table.add(together, lastGood);
+        together = [];
+        weight = 0;
         if (pace.isDue) await pace.turn();
       }
     }

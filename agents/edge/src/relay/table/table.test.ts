@@ -259,3 +259,26 @@ test("changes one route among 2,000 and leaves the others", () => {
   expect(table.names.lookup("moved.test").kind).toBe("routes");
   expect(table.names.size).toBe(1_999);
 });
+
+test("weighs an edit by the names that it goes through, and by who holds them", () => {
+  const table = open();
+  const many = (uid: string, count: number): Version => ({
+    uid,
+    hostnames: Array.from({ length: count }, (_, i) => `${uid}-${i}.test`),
+    allowed: true,
+  });
+  const weigh = (versions: Version[], removeRoutes: string[] = []): number =>
+    table.weigh({ put: checked(table, versions.map(route)), removeRoutes, removeBarriers: [] }, 10_000);
+  expect(weigh([many("a", 1)])).toBeLessThan(5);
+  expect(weigh([many("a", 100), many("b", 100)])).toBeGreaterThan(200);
+  table.change({ put: checked(table, [route(many("a", 100))]), removeRoutes: [], removeBarriers: [] });
+  expect(weigh([many("a", 1)])).toBeGreaterThan(100);
+  expect(weigh([], ["a"])).toBeGreaterThan(100);
+  // Each of them claims a name of the edit and so is looked at again with all of its own.
+  const refused = Array.from({ length: 20 }, (_, i) => {
+    const { uid, hostnames } = many(`refused-${i}`, 20);
+    return route({ uid, hostnames: [...hostnames, "a-0.test"], allowed: false });
+  });
+  table.change({ put: checked(table, refused), removeRoutes: [], removeBarriers: [] });
+  expect(weigh([{ ...many("a", 1) }])).toBeGreaterThan(500);
+});

@@ -52,6 +52,8 @@ export interface TableEdit {
 const noneBarred: readonly string[] = [];
 const noLastGood: LastGood = { lastGood: () => null };
 
+/** To look at so many who hold a hostname takes as long as to add one. */
+const HOLDERS_OF_A_NAME = 16;
 /** How many refused routes finish() looks at in one slice. */
 const SLICE_ROUTES = 32;
 
@@ -156,8 +158,46 @@ export class Table implements LastGood {
       for (const uid of this.#refused.claiming(hostname)) undecided.add(uid);
     }
     for (const uid of [...undecided].sort()) this.#hold(uid, edit);
-    this.#keep(this.#affected(edit), new Set(), edit);
+    this.#keep([...this.#reached(edit.hostnames)].sort(), new Set(), edit);
     this.#swap(edit);
+  }
+
+  /** What it takes to add the object, in names: about 4 us each. */
+  weightOf({ kind, check }: CheckedObject): number {
+    return kind === "barrier" ? 1 : this.#weightOfRoute(check);
+  }
+
+  /** What change() would take, in names; counts little further than `enough`. */
+  weigh({ put, removeRoutes, removeBarriers }: TableEdit, enough: number): number {
+    let weight = removeBarriers.length;
+    const hostnames = new Set<string>();
+    const touch = (check: RouteCheck | undefined): void => {
+      if (!check || weight > enough) return;
+      weight += this.#weightOfRoute(check);
+      for (const hostname of claimOf(check)?.hostnames ?? []) hostnames.add(hostname);
+    };
+    for (const uid of removeRoutes) touch(this.#routes.get(uid)?.check);
+    for (const { kind, offered, check } of put) {
+      if (kind === "barrier") weight++;
+      else {
+        touch(check);
+        touch(this.#routes.get(offered.id)?.check);
+      }
+    }
+    if (weight > enough) return weight;
+    for (const uid of this.#reached(hostnames)) {
+      weight += this.#weightOfRoute(this.#routes.get(uid)!.check);
+      if (weight > enough) break;
+    }
+    return weight;
+  }
+
+  #weightOfRoute(check: RouteCheck): number {
+    let weight = 1;
+    for (const hostname of claimOf(check)?.hostnames ?? []) {
+      weight += 1 + (this.#holders.get(hostname)?.length ?? 0) / HOLDERS_OF_A_NAME;
+    }
+    return weight;
   }
 
   #offer(change: TableEdit, lastGood: LastGood): NamesEdit {
@@ -269,22 +309,22 @@ export class Table implements LastGood {
   }
 
   /**
-   * The refused routes that may keep something else after the edit, in the order of their uids: those that claim a hostname of it.
-   * And since of those that may keep a hostname the first does, all that share one with them: keep() must see them in order.
+   * The refused routes that may keep something else when these hostnames change hands: those that claim one of them. And since of
+   * those that may keep a hostname the first does, all that share one with them: keep() must see them in order.
    */
-  #affected({ hostnames }: NamesEdit): string[] {
-    const affected = new Set<string>();
+  *#reached(hostnames: ReadonlySet<string>): Generator<string> {
+    const uids = new Set<string>();
     const reached = new Set(hostnames);
     for (const hostname of reached) {
       for (const uid of this.#refused.claiming(hostname)) {
-        if (affected.has(uid)) continue;
-        affected.add(uid);
+        if (uids.has(uid)) continue;
+        uids.add(uid);
+        yield uid;
         const entry = this.#routes.get(uid)!;
         if (keepsTerms(entry) === null) continue;
         for (const claimed of claimOf(entry.check)?.hostnames ?? []) reached.add(claimed);
       }
     }
-    return [...affected].sort();
   }
 
   #taken(route: ServedRoute): Refusal | null {

@@ -1,8 +1,8 @@
 // Objects of a table as one piece of shared memory. A clone of 100,000 objects would stop a worker for a third of a second; this
 // is one message, and a worker reads it in slices.
 //
-// Per object: kind 1, length of the id 2, length of the body 4, hash 32, then id and body. Bodies and hashes are not copied again:
-// the objects that a worker keeps point into this memory, which all workers have in common.
+// Per object: kind 1, length of the id 2, length of the body 4, hash 32, then id and body. Bodies and hashes of a whole table are not
+// copied again: the objects that a worker keeps point into this memory, which all workers have in common.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TableObject, TableObjectKind } from "../relay.ts";
 
@@ -36,20 +36,24 @@ export function encodeObjects(objects: readonly TableObject[]): EncodedObjects {
   return { count: objects.length, memory };
 }
 
-export async function decodeObjects({ count, memory }: EncodedObjects): Promise<TableObject[]> {
+/**
+ * @param own whether each gets memory of its own: of a part of a table some may stay for long while the others are replaced, and any
+ *   of them would keep all of the memory.
+ */
+export async function decodeObjects({ count, memory }: EncodedObjects, own: boolean): Promise<TableObject[]> {
   const bytes = Buffer.from(memory);
   const objects: TableObject[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
     if (i > 0 && i % SLICE_OBJECTS === 0) await nextTurn();
     const object = new EncodedObject(bytes, at);
-    objects.push(object);
+    objects.push(own ? object.copied() : object);
     at = object.end;
   }
   return objects;
 }
 
-/** A place in the memory: views of it are made when they are asked for, since a worker keeps 100,000 objects and reads few again. */
+/** A place in memory: views of it are made when they are asked for, since a worker keeps 100,000 objects and reads few again. */
 class EncodedObject implements TableObject {
   readonly kind: TableObjectKind;
   readonly id: string;
@@ -64,6 +68,12 @@ class EncodedObject implements TableObject {
     this.#at = at;
     this.#bodyAt = at + HEADER_BYTES + bytes.readUInt16LE(at + 1);
     this.id = bytes.toString("utf8", at + HEADER_BYTES, this.#bodyAt);
+  }
+
+  copied(): EncodedObject {
+    const copy = Buffer.allocUnsafeSlow(this.end - this.#at);
+    this.#bytes.copy(copy, 0, this.#at, this.end);
+    return new EncodedObject(copy, 0);
   }
 
   get end(): number {
