@@ -18,7 +18,7 @@ interface Edge extends AsyncDisposable {
 }
 
 /** An engine with few descriptors and one route, whose backend answers the hello with a word and says back what comes after it. */
-async function startEdge(workers: number): Promise<Edge> {
+async function startEdge(workers: number, listeners = 1): Promise<Edge> {
   const stack = new AsyncDisposableStack();
   const backend = stack.use(
     await startTcpBackend({
@@ -31,7 +31,13 @@ async function startEdge(workers: number): Promise<Edge> {
       },
     }),
   );
-  const relay = stack.use(await startRelayProcess({ workers, descriptors: DESCRIPTORS }));
+  const relay = stack.use(
+    await startRelayProcess({
+      workers,
+      descriptors: DESCRIPTORS,
+      listen: Array.from({ length: listeners }, () => ({ address: "127.0.0.1", port: 0 })),
+    }),
+  );
   const objects = [settingsObject(), routeTo(name, backend)];
   expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
   return { relay, backend, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -196,4 +202,21 @@ test("leaves no more than its budget to clients who say nothing, and serves thos
   await expect.poll(async () => (await sums(edge)).undecided).toBe(0);
   await expect.poll(() => reasons(edge)).toMatchObject({ client_gone: undecided });
   expect(await met(await hello(edge))).toBe("served");
+});
+
+test("refuses whom it has no room for with an alert, and counts each, also when its listening sockets take many descriptors", async () => {
+  await using edge = await startEdge(4, 16);
+  const clients: Peer[] = [];
+  const outcomes: Record<Met, number> = { served: 0, refused: 0, ended: 0 };
+  // One after the other, and whoever was not served leaves: there is never more than one too many.
+  for (let i = 0; i < DESCRIPTORS; i++) {
+    const client = await hello(edge);
+    const outcome = await met(client);
+    outcomes[outcome]++;
+    if (outcome === "served") clients.push(client);
+    else client.end();
+  }
+  expect(outcomes.refused).toBeGreaterThan(0);
+  expect((await sums(edge)).accepted).toBe(DESCRIPTORS);
+  for (const client of clients) client.reset();
 });

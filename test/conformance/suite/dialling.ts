@@ -54,6 +54,35 @@ export function defineDialling(makeRelay: MakeRelay): void {
       expect(tried.reduce((sum, each) => sum + each.attempts, 0)).toBe(3);
     });
 
+    test("tries an address once, by whatever names it is a backend, and then the others", async () => {
+      await using dns = await startDnsServer();
+      await using backend = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      const port = await refusingPort();
+      const names = ["a.internal", "b.internal", "c.internal"];
+      for (const each of names) dns.set(each, ["127.0.0.1"]);
+      const backends = [...names.map((host) => ({ host, port })), backendFields(backend)];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      for (let i = 0; i < backends.length; i++) await visit(engine);
+      await engine.closes(name, { backend_closed: backends.length });
+    });
+
+    test("gives up after ten seconds in all, however long each attempt may take", async () => {
+      await using one = await startSilentListener();
+      await using two = await startSilentListener();
+      await using three = await startSilentListener();
+      const engine = await start();
+      const backends = [one, two, three].map(backendFields);
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 6_000 }, backends }));
+      await expectRefusal(await engine.hello(name), alerts.internalError);
+      await expect.poll(async () => (await engine.route(name))?.closed).toEqual({ connect_timeout: 1 });
+      await expect.poll(() => engine.records.length).toBe(1);
+      expect(engine.records[0]!.durationMs).toBeGreaterThanOrEqual(9_999);
+      // The second is cut short, and the third has no time left.
+      const tried = [...((await engine.route(name))?.backends.values() ?? [])];
+      expect(tried.reduce((sum, each) => sum + each.attempts, 0)).toBe(2);
+    });
+
     test("uses a tier only when the tiers before it cannot be reached", async () => {
       await using first = await startTcpBackend({ onConnection: greet });
       await using second = await startTcpBackend({ onConnection: greet });

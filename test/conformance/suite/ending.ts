@@ -39,6 +39,7 @@ export function defineEnding(makeRelay: MakeRelay): void {
       const { client, upstream } = await forwarded(engine, backend);
       expect(await client.over()).toBe("fin");
       await engine.closes(name, { idle_timeout: 1 });
+      expect(engine.records[0]!.durationMs).toBeGreaterThanOrEqual(1_099);
       // A socket that has seen the FIN sees a reset only when it writes; one that was merely closed would take one write.
       client.send("x");
       upstream.send("x");
@@ -87,6 +88,30 @@ export function defineEnding(makeRelay: MakeRelay): void {
       const { client, upstream } = await forwarded(engine, backend);
       client.socket.pause();
       upstream.send(Buffer.alloc(64 * 1024 * 1024));
+      await engine.closes(name, { write_stall: 1 });
+      client.socket.destroy();
+      upstream.socket.destroy();
+    });
+
+    test("ends a half-closed connection after the idle time where that is the shorter one", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 200, halfClosedMs: 60_000 } });
+      const { client, upstream } = await forwarded(engine, backend);
+      client.end();
+      expect(await upstream.over()).toBe("fin");
+      expect(await client.over()).toBe("fin");
+      upstream.end();
+      await engine.closes(name, { idle_timeout: 1 });
+    });
+
+    test("ends a connection whose backend takes nothing of a pending write for the writeStall time", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 60_000, writeStallMs: 300 } });
+      const { client, upstream } = await forwarded(engine, backend);
+      upstream.socket.pause();
+      client.send(Buffer.alloc(64 * 1024 * 1024));
       await engine.closes(name, { write_stall: 1 });
       client.socket.destroy();
       upstream.socket.destroy();

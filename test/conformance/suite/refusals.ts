@@ -59,6 +59,7 @@ export function defineRefusals(makeRelay: MakeRelay): void {
       const client = await engine.hello(name);
       expect(await client.over()).toBe("fin");
       await engine.closes("-", { no_route: 1 });
+      expect(engine.records[0]!.durationMs).toBeGreaterThanOrEqual(999);
       client.end();
     });
 

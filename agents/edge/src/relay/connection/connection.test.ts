@@ -20,7 +20,7 @@ async function startLooping(host: string) {
     worker: 0,
     idPrefix: "boot-1-",
     edgeName: "edge",
-    memory: createEngineMemory(1),
+    memory: createEngineMemory(1, 1),
     dnsServers: null,
     proxyTrusted: [],
     countries: null,

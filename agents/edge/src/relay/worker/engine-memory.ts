@@ -15,8 +15,9 @@ const DESCRIPTORS_OF_PROCESS = 32;
 const DESCRIPTORS_OF_WORKER = 8;
 const UNDECIDED_MIN = 16;
 
-export function createEngineMemory(workers: number): EngineMemory {
-  const sockets = socketsMax(descriptorLimit(), workers);
+/** @param listening how many listening sockets the workers have, all together. */
+export function createEngineMemory(workers: number, listening: number): EngineMemory {
+  const sockets = socketsMax(descriptorLimit(), workers, listening);
   return {
     hashKey: createHashKey(),
     sockets: createOpenSockets(workers, sockets),
@@ -37,8 +38,9 @@ export async function forgetWorker(memory: EngineMemory, worker: number): Promis
 }
 
 /** Of connections: a forwarded one has two. */
-function socketsMax(descriptors: number, workers: number): number {
-  return Math.max(2 * UNDECIDED_MIN, descriptors - DESCRIPTORS_OF_PROCESS - workers * DESCRIPTORS_OF_WORKER);
+function socketsMax(descriptors: number, workers: number, listening: number): number {
+  const own = DESCRIPTORS_OF_PROCESS + workers * DESCRIPTORS_OF_WORKER + listening;
+  return Math.max(2 * UNDECIDED_MIN, descriptors - own);
 }
 
 /** Half of the sockets may wait for a decision: without a bound of their own, clients that say nothing would take them all. */
