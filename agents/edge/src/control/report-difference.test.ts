@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Counters, RouteCounters } from "../relay/relay.ts";
+import type { BackendCounters, Counters, RouteCounters } from "../relay/relay.ts";
 import { ReportedCounters, copyCounters } from "./report-difference.ts";
 
 function routeCounters(counters: Partial<RouteCounters>): RouteCounters {
@@ -100,6 +100,31 @@ test("what only went over a limit that observes is reported, once", () => {
   expect(reported.difference(first)).toEqual([]);
   expect(reported.difference(counters({ a: routeCounters({ overLimit: 5 }) }))).toMatchObject([
     { routes: [{ uid: "a", overLimit: 2n }] },
+  ]);
+});
+
+test("counts from nothing a backend that was forgotten, and goes on with the rest of its route", () => {
+  const reported = new ReportedCounters();
+  const backends = (all: Record<string, number>): Map<string, BackendCounters> =>
+    new Map(Object.entries(all).map(([key, opened]) => [key, { ...backend, opened }]));
+  const first = counters({ a: routeCounters({ opened: 9, backends: backends({ "gone:1": 5, "kept:1": 4 }) }) });
+  for (const report of reported.difference(first)) reported.reported(report, copyCounters(first));
+  reported.forget({ routes: [], backends: new Map([["a", ["gone:1"]]]) });
+  const without = counters({ a: routeCounters({ opened: 9, backends: backends({ "kept:1": 4 }) }) });
+  expect(reported.difference(without)).toEqual([]);
+  const back = counters({ a: routeCounters({ opened: 12, backends: backends({ "gone:1": 2, "kept:1": 5 }) }) });
+  expect(reported.difference(back)).toMatchObject([
+    {
+      routes: [
+        {
+          opened: 3n,
+          backends: [
+            { backend: "gone:1", opened: 2n, attempts: 3n },
+            { backend: "kept:1", opened: 1n, attempts: 0n },
+          ],
+        },
+      ],
+    },
   ]);
 });
 

@@ -1,6 +1,6 @@
 import type { ReportRequestSchema, RouteTrafficSchema } from "@helloway/proto/edge";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { BackendCounters, Counters, RouteCounters } from "../relay/relay.ts";
+import type { BackendCounters, Counters, ForgottenCounters, RouteCounters } from "../relay/relay.ts";
 
 /** What one report says of the traffic. */
 export type ReportTraffic = Required<
@@ -51,9 +51,13 @@ export class ReportedCounters {
     }
   }
 
-  /** The engine counts these routes from 0, should they ever be back. */
-  forget(uids: readonly string[]): void {
-    for (const uid of uids) this.#routes.delete(uid);
+  /** The engine counts these from 0, should they ever be back. */
+  forget({ routes, backends }: ForgottenCounters): void {
+    for (const uid of routes) this.#routes.delete(uid);
+    for (const [uid, keys] of backends) {
+      const route = this.#routes.get(uid);
+      for (const key of keys) route?.backends.delete(key);
+    }
   }
 }
 

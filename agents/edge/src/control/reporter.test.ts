@@ -6,7 +6,7 @@ import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { type ReportRequest, type ReportResponse, ReportResponseSchema } from "@helloway/proto/edge";
 import { expect, test } from "vitest";
-import type { Counters, RouteCounters } from "../relay/relay.ts";
+import type { BackendCounters, Counters, ForgottenCounters, RouteCounters } from "../relay/relay.ts";
 import { CorrectedClock } from "./corrected-clock.ts";
 import { Reporter } from "./reporter.ts";
 import { Spool } from "./spool.ts";
@@ -59,6 +59,8 @@ const empty = (): RouteCounters => ({
   backends: new Map(),
 });
 
+const none: ForgottenCounters = { routes: [], backends: new Map() };
+
 interface Rig extends AsyncDisposable {
   directory: string;
   counters: Counters;
@@ -66,8 +68,8 @@ interface Rig extends AsyncDisposable {
   receiver: Receiver;
   online: boolean;
   bootId: string;
-  /** Routes that the engine may forget once it is told that they are kept. */
-  gone: string[];
+  /** What the engine may forget once it is told that it is kept. */
+  gone: ForgottenCounters;
   lines: Record<string, unknown>[];
 }
 
@@ -80,13 +82,19 @@ async function rig(options: { directory?: string; receiver?: Receiver } = {}): P
   const receiver = options.receiver ?? new Receiver();
   const counters: Counters = { accepted: 0, undecided: 0, routes: new Map([["a", empty()]]) };
   const stop = new AbortController();
-  const self = { directory, counters, receiver, online: true, bootId, lines, gone: [] as string[] };
+  const self = { directory, counters, receiver, online: true, bootId, lines, gone: none };
   const reporter = new Reporter({
     counters: async () => counters,
     forget: (kept) => {
-      const forgotten = self.gone.filter((uid) => kept.routes.has(uid));
-      for (const uid of forgotten) counters.routes.delete(uid);
-      self.gone = [];
+      const forgotten = self.gone;
+      for (const uid of forgotten.routes) counters.routes.delete(uid);
+      for (const [uid, keys] of forgotten.backends) {
+        for (const key of keys) {
+          expect(kept.routes.get(uid)?.backends.has(key)).toBe(true);
+          counters.routes.get(uid)?.backends.delete(key);
+        }
+      }
+      self.gone = none;
       return forgotten;
     },
     spool,
@@ -215,7 +223,7 @@ test("tells the engine what it may forget only once that is saved, and counts it
   edge.counters.routes.get("a")!.opened = 5;
   await expect.poll(opened).toBe(5);
   await rename(join(edge.directory, "spool"), join(edge.directory, "away"));
-  edge.gone = ["a"];
+  edge.gone = { ...none, routes: ["a"] };
   edge.counters.routes.get("a")!.opened = 7;
   await expect.poll(() => edge.reporter.spoolError).toContain("ENOENT");
   expect(edge.counters.routes.size).toBe(1);
@@ -223,4 +231,40 @@ test("tells the engine what it may forget only once that is saved, and counts it
   await expect.poll(() => edge.counters.routes.size).toBe(0);
   edge.counters.routes.set("a", { ...empty(), opened: 3 });
   await expect.poll(opened).toBe(10);
+});
+
+test("lets the engine forget a backend of a route that stays only once it is saved, and counts it from nothing when it is back", async () => {
+  await using edge = await rig();
+  const backend = (dials: number): BackendCounters => ({
+    attempts: dials,
+    failures: 0,
+    opened: dials,
+    closed: dials,
+    rxBytes: 0,
+    txBytes: 0,
+  });
+  const route = edge.counters.routes.get("a")!;
+  const reported = (): number[] => {
+    const backends = edge.receiver.applied.flatMap(({ routes }) => routes.flatMap((each) => each.backends));
+    return ["b:1", "b:2"].map((key) =>
+      backends.reduce((sum, each) => sum + (each.backend === key ? Number(each.opened) : 0), 0),
+    );
+  };
+  route.opened = 6;
+  route.backends.set("b:1", backend(5));
+  route.backends.set("b:2", backend(1));
+  edge.reporter.connected(100);
+  await expect.poll(reported).toEqual([5, 1]);
+  await rename(join(edge.directory, "spool"), join(edge.directory, "away"));
+  edge.gone = { ...none, backends: new Map([["a", ["b:1"]]]) };
+  route.opened = 8;
+  route.backends.set("b:1", backend(7));
+  await expect.poll(() => edge.reporter.spoolError).toContain("ENOENT");
+  expect(route.backends.size).toBe(2);
+  await rename(join(edge.directory, "away"), join(edge.directory, "spool"));
+  await expect.poll(() => [...route.backends.keys()]).toEqual(["b:2"]);
+  route.opened = 12;
+  route.backends.set("b:1", backend(3));
+  route.backends.set("b:2", backend(2));
+  await expect.poll(reported).toEqual([10, 2]);
 });

@@ -9,7 +9,7 @@
 import { status } from "@grpc/grpc-js";
 import type { ReportRequest, ReportResponse } from "@helloway/proto/edge";
 import type { Logger } from "@helloway/runtime/logger";
-import type { Counters } from "../relay/relay.ts";
+import type { Counters, ForgottenCounters } from "../relay/relay.ts";
 import { Backoff } from "./backoff.ts";
 import type { CorrectedClock } from "./corrected-clock.ts";
 import { describeError } from "./describe-error.ts";
@@ -28,7 +28,7 @@ const retryMs = { firstMs: 100, maxMs: 5_000 } as const;
 export interface ReporterOptions {
   counters: () => Promise<Counters>;
   /** As Relay.forget(). */
-  forget: (kept: Counters) => string[];
+  forget: (kept: Counters) => ForgottenCounters;
   spool: Spool;
   clock: CorrectedClock;
   /** Delivers over the established session; null: there is none. */

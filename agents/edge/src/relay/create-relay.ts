@@ -18,6 +18,7 @@ import type {
   Counters,
   CutSelector,
   DrainOptions,
+  ForgottenCounters,
   ListenerAddress,
   RefusedObject,
   Relay,
@@ -92,7 +93,7 @@ class NodeRelay implements Relay {
     this.#fail = reject;
     this.#options = options;
     this.#countries = countries;
-    this.#memory = createEngineMemory(options.workers);
+    this.#memory = createEngineMemory(options.workers, listeningSockets(options));
     this.#ownSockets = ownSockets([...options.listen.filter((each) => "address" in each), ...options.ownSockets]);
     this.#seats = Array.from({ length: options.workers }, (_, worker) => ({
       worker,
@@ -251,11 +252,10 @@ class NodeRelay implements Relay {
 
   async #flush({ thread, spawned, freed }: Seat): Promise<void> {
     const left = await ignoringLoss(thread.call("flush", { freed: freed.splice(0) }));
-    this.#traffic.letGo(spawned, left ?? []);
-    freed.push(...(left ?? []));
+    if (left !== null) freed.push(...this.#traffic.letGo(spawned, left));
   }
 
-  forget(kept: Counters): string[] {
+  forget(kept: Counters): ForgottenCounters {
     return this.#traffic.forget(kept);
   }
 
@@ -377,4 +377,9 @@ async function ignoringLoss<T>(answer: Promise<T>): Promise<T | null> {
     if (error instanceof WorkerLostError) return null;
     throw error;
   }
+}
+
+/** Each worker has one of its own for each address, and of those that were passed each is one worker's. */
+function listeningSockets({ listen, workers }: RelayOptions): number {
+  return listen.reduce((sum, each) => sum + ("descriptors" in each ? each.descriptors.length : workers), 0);
 }

@@ -82,6 +82,14 @@ export interface Counters {
   routes: Map<string, RouteCounters>;
 }
 
+/** What forget() has taken away. */
+export interface ForgottenCounters {
+  /** Uids; with all of their backends. */
+  routes: string[];
+  /** By the uid of a route that stays: "host:port" of backends. */
+  backends: Map<string, string[]>;
+}
+
 export interface CutSelector {
   /** Absent: all routes. */
   routeUid?: string;
@@ -144,11 +152,12 @@ export interface Relay {
   apply(update: TableUpdate): Promise<ApplyResult>;
   counters(): Promise<Counters>;
   /**
-   * Says that these counters, of an earlier counters(), are kept elsewhere for good, so that routes which come and go do not stay in
-   * the engine for ever. Of what is served nowhere and has nothing open it then takes away what is the same as in there: counters()
-   * does not tell it any more, or, should the route be back, from 0. The uids of what was taken away.
+   * Says that these counters, of an earlier counters(), are kept elsewhere for good, so that routes and backends which come and go do
+   * not stay in the engine for ever. Of routes that are served nowhere and have nothing open, and of backends that have nothing open, it
+   * then takes away what is the same as in there, as it sees fit: counters() does not tell it any more, or, should it be back, from 0.
+   * The failure of a dial that had begun before that is then told without its attempt.
    */
-  forget(kept: Counters): string[];
+  forget(kept: Counters): ForgottenCounters;
   /** Cuts established connections (`cut`); how many. */
   cut(selector: CutSelector): Promise<number>;
   /**

@@ -1,62 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Counters, RouteCounters } from "../relay.ts";
-import { type OpenTraffic, Traffic } from "./traffic.ts";
+import type { Counters } from "../relay.ts";
+import { incoherent } from "./traffic-coherence.fixture.ts";
+import { type CountedConnection, Counting } from "./traffic-counting.fixture.ts";
+import { type KeptNumbers, KeptSums } from "./traffic-kept.fixture.ts";
+import type { LeftSlots } from "./traffic.ts";
 import { TrafficReader } from "./traffic-reader.ts";
-
-interface Open extends OpenTraffic {
-  readonly uid: string;
-  backendSlot: number;
-  rxBytes: number;
-}
-
-/** A worker and its coordinator, as far as counting goes. */
-class Counting {
-  readonly id: number;
-  readonly reader: TrafficReader;
-  readonly traffic: Traffic;
-  readonly open: Open[] = [];
-  pages = 0;
-  #freed: number[] = [];
-
-  constructor(id: number, reader: TrafficReader) {
-    this.id = id;
-    this.reader = reader;
-    this.traffic = new Traffic((announcement) => {
-      if ("page" in announcement) this.pages++;
-      reader.announced(id, announcement);
-    });
-  }
-
-  connect(uid: string, backend: string): Open {
-    this.traffic.accept();
-    const routeSlot = this.traffic.open(uid);
-    const open: Open = { uid, routeSlot, backendSlot: -1, rxBytes: 0, txBytes: 0, flushedRx: 0, flushedTx: 0 };
-    open.backendSlot = this.traffic.backend(routeSlot, backend);
-    this.traffic.attempt(open.backendSlot);
-    this.traffic.openBackend(open.backendSlot, open);
-    this.open.push(open);
-    return open;
-  }
-
-  close(open: Open): void {
-    this.traffic.close(open.routeSlot, open.backendSlot, "client_closed", open);
-    this.open.splice(this.open.indexOf(open), 1);
-  }
-
-  /** The worker's half of a flush, and what it answers. */
-  flush(served: ReadonlySet<string>): number[] {
-    this.traffic.free(this.#freed.splice(0));
-    this.traffic.flush(this.open);
-    return this.traffic.letGo((uid) => served.has(uid));
-  }
-
-  /** The coordinator's half. */
-  answered(left: readonly number[]): void {
-    this.reader.letGo(this.id, left);
-    this.#freed.push(...left);
-  }
-}
 
 const nothing: ReadonlySet<string> = new Set();
 
@@ -71,7 +20,7 @@ test("needs no more memory for a hundred thousand routes that come and go than f
   for (let round = 0; round < 100; round++) {
     for (let i = 0; i < 1_000; i++) worker.close(worker.connect(`uid ${round} ${i}`, "b"));
     worker.answered(worker.flush(nothing));
-    told += reader.forget(cloned(reader.counters())).length;
+    told += reader.forget(cloned(reader.counters())).routes.length;
     expect(reader.counters().routes.size).toBeLessThanOrEqual(2_000);
   }
   expect(told).toBe(100_000);
@@ -96,14 +45,14 @@ test("keeps what is served, what has something open, and what nobody has kept ye
   flush();
   flush();
   expect(reader.counters()).toEqual(before);
-  expect(reader.forget({ ...before, routes: new Map() })).toEqual([]);
-  expect(reader.forget(before)).toEqual(["gone"]);
+  expect(reader.forget({ ...before, routes: new Map() }).routes).toEqual([]);
+  expect(reader.forget(before).routes).toEqual(["gone"]);
   expect([...reader.counters().routes.keys()]).toEqual(["served", "open", "-"]);
   worker.close(open);
   flush();
   // What the caller has kept is from before the connection ended.
-  expect(reader.forget(before)).toEqual([]);
-  expect(reader.forget(cloned(reader.counters()))).toEqual(["open"]);
+  expect(reader.forget(before).routes).toEqual([]);
+  expect(reader.forget(cloned(reader.counters())).routes).toEqual(["open"]);
 });
 
 test("counts a route that is back from nothing once it was forgotten, and adds to what it had before", () => {
@@ -116,11 +65,11 @@ test("counts a route that is back from nothing once it was forgotten, and adds t
   expect(reader.counters().routes.get("a")).toMatchObject({ opened: 2, closed: { client_closed: 1 } });
   worker.answered(left);
   expect(reader.counters().routes.get("a")).toMatchObject({ opened: 2, closed: { client_closed: 1 } });
-  expect(reader.forget(cloned(reader.counters()))).toEqual([]);
+  expect(reader.forget(cloned(reader.counters())).routes).toEqual([]);
   worker.close(open);
   worker.answered(worker.flush(nothing));
   const kept = cloned(reader.counters());
-  expect(reader.forget(kept)).toEqual(["a"]);
+  expect(reader.forget(kept).routes).toEqual(["a"]);
   worker.connect("a", "b");
   expect(reader.counters().routes.get("a")).toMatchObject({
     opened: 1,
@@ -129,106 +78,104 @@ test("counts a route that is back from nothing once it was forgotten, and adds t
   });
 });
 
+/** What a worker may do, and its coordinator, and who keeps what they count. */
+const steps = "connect dial dialled failed bytes close crowd serve drop flush answer report settle fail die".split(" ");
+
 test("gives to whoever keeps the differences every connection and byte once, whatever comes, goes, dies and is forgotten", () => {
   const uids = ["a", "b", "c"];
-  const step = fc.record({
-    worker: fc.nat(1),
-    what: fc.constantFrom(
-      "connect",
-      "bytes",
-      "close",
-      "serve",
-      "drop",
-      "flush",
-      "answer",
-      "report",
-      "settle",
-      "fail",
-      "die",
-    ),
-    pick: fc.nat(100),
-  });
+  const step = fc.record({ worker: fc.nat(1), what: fc.constantFrom(...steps), pick: fc.nat(100) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120, size: "max" }), (steps) => {
       const reader = new TrafficReader();
       const served = new Set(["c"]);
       let ids = 2;
       const workers = [new Counting(0, reader), new Counting(1, reader)];
-      const answers: number[][] = [[], []];
-      const truth = new Map<string, { opened: number; rx: number }>(uids.map((uid) => [uid, { opened: 0, rx: 0 }]));
-      const sums = new Map<string, { opened: number; closed: number; rx: number; backendRx: number }>();
-      const known = new Map<string, RouteCounters>();
-      /** What the consumer has read last, until it says that it is safe. */
+      const answers: LeftSlots[][] = [[], []];
+      const truth: KeptNumbers = new Map();
+      let accepted = 0;
+      const keeper = new KeptSums();
+      /** What the keeper has read last, until it says that it is safe. */
       let kept: Counters | null = null;
+      const count = (key: string, more: readonly number[]): unknown =>
+        truth.set(
+          key,
+          more.map((each, i) => each + (truth.get(key)?.[i] ?? 0)),
+        );
+      const dialled = (open: CountedConnection): void => {
+        accepted++;
+        count(open.uid, [1, 0, 0, 0]);
+        count(`${open.uid} ${open.backend}`, [1, 0, 0, 0, 0, 0]);
+      };
+      /** @param rx of its bytes, those that count. */
+      const ended = ({ uid, backend, backendSlot }: CountedConnection, rx: number): void => {
+        count(uid, [0, 1, rx, 0]);
+        if (backendSlot !== -1) count(`${uid} ${backend}`, [0, 0, 1, 1, rx, 0]);
+      };
+      const die = (counting: Counting): void => {
+        for (const open of counting.open) ended(open, open.flushedRx);
+        reader.workerLost(counting.id);
+      };
       const settle = (): void => {
-        for (const uid of kept === null ? [] : reader.forget(kept)) known.delete(uid);
+        if (kept !== null) keeper.forget(reader.forget(kept));
         kept = null;
       };
-      /** What the consumer of counters does. @param works whether it can keep what it has read. */
+      /** @param works whether the keeper can keep what it has read. */
       const report = (works: boolean): void => {
         settle();
         const now = cloned(reader.counters());
-        for (const [uid, route] of now.routes) {
-          const before = known.get(uid);
-          const more = numbersOf(route).map((each, i) => each - (before ? numbersOf(before)[i]! : 0));
-          expect(Math.min(...more)).toBeGreaterThanOrEqual(0);
-          if (!works) continue;
-          const sum = sums.get(uid) ?? { opened: 0, closed: 0, rx: 0, backendRx: 0 };
-          const [opened, closed, rx, backendRx] = more as [number, number, number, number];
-          sums.set(uid, {
-            opened: sum.opened + opened,
-            closed: sum.closed + closed,
-            rx: sum.rx + rx,
-            backendRx: sum.backendRx + backendRx,
-          });
-          known.set(uid, route);
-        }
-        if (works) kept = now;
+        keeper.check(now);
+        if (!works) return;
+        keeper.keep(now);
+        kept = now;
       };
       for (const { worker, what, pick } of steps) {
         const counting = workers[worker]!;
         const uid = uids[pick % uids.length]!;
         const picked = counting.open[pick % counting.open.length];
-        if (what === "connect") {
-          counting.connect(uid, `b ${pick % 2}`);
-          truth.get(uid)!.opened++;
+        if (what === "connect") dialled(counting.connect(uid, `b${pick % 2}`));
+        else if (what === "dial") dialled(counting.dial(uid, `b${pick % 2}`));
+        else if (what === "dialled" && picked?.backendSlot === -1) counting.dialled(picked);
+        else if (what === "failed" && picked?.backendSlot === -1) {
+          ended(picked, picked.rxBytes);
+          count(`${picked.uid} ${picked.backend}`, [0, 1, 0, 0, 0, 0]);
+          counting.failed(picked);
         } else if (what === "bytes" && picked) picked.rxBytes += pick;
         else if (what === "close" && picked) {
-          truth.get(picked.uid)!.rx += picked.rxBytes;
+          ended(picked, picked.rxBytes);
           counting.close(picked);
+        } else if (what === "crowd") {
+          for (let i = 0; i <= 128; i++) {
+            const open = counting.connect(uid, `b${i}`);
+            dialled(open);
+            ended(open, 0);
+            counting.close(open);
+          }
         } else if (what === "serve") served.add(uid);
         else if (what === "drop") served.delete(uid);
-        // One answer is heard before the next flush.
-        else if (what === "flush" && answers[worker]!.length === 0) answers[worker] = counting.flush(served);
-        else if (what === "answer") counting.answered(answers[worker]!.splice(0));
+        else if (what === "flush") answers[worker]!.push(counting.flush(served));
+        else if (what === "answer") answers[worker]!.splice(0, 1).forEach((left) => counting.answered(left));
         else if (what === "settle") settle();
         else if (what === "report" || what === "fail") report(what === "report");
         else if (what === "die") {
-          for (const each of counting.open) truth.get(each.uid)!.rx += each.flushedRx;
-          reader.workerLost(counting.id);
+          die(counting);
           workers[worker] = new Counting(ids++, reader);
-          answers[worker] = [];
+          answers[worker]!.splice(0).forEach((left) => counting.answered(left));
         }
-        const { accepted, undecided } = reader.counters();
-        expect([accepted, undecided]).toEqual([[...truth.values()].reduce((sum, { opened }) => sum + opened, 0), 0]);
+        const now = reader.counters();
+        expect([now.accepted, now.undecided]).toEqual([accepted, 0]);
+        expect(incoherent({ ...now, accepted: openedOf(now) })).toEqual([]);
       }
-      for (const { id, open } of workers) {
-        for (const each of open) truth.get(each.uid)!.rx += each.flushedRx;
-        reader.workerLost(id);
-      }
+      for (const each of workers) die(each);
       report(true);
       settle();
-      for (const [uid, { opened, rx }] of truth) {
-        if (opened > 0) expect(sums.get(uid)).toEqual({ opened, closed: opened, rx, backendRx: rx });
-      }
+      expect(keeper.sums).toEqual(truth);
+      expect(keeper.toldCount).toBe(0);
       expect(reader.counters().routes.size).toBe(0);
     }),
-    { numRuns: 500 },
+    { numRuns: 100 },
   );
 });
 
-/** Opened, closed, bytes, and bytes of the backends. */
-function numbersOf({ opened, closed, rxBytes, backends }: RouteCounters): [number, number, number, number] {
-  const closedSum = Object.values(closed).reduce((sum, each) => sum + each, 0);
-  return [opened, closedSum, rxBytes, [...backends.values()].reduce((sum, each) => sum + each.rxBytes, 0)];
+function openedOf({ routes }: Counters): number {
+  return [...routes.values()].reduce((sum, { opened }) => sum + opened, 0);
 }

@@ -1,9 +1,9 @@
 // The main thread's view of what all workers counted, the dead ones included. It reads while they count on, without a lock:
 // traffic-slots.ts says in which order, and why that fits together. Every number but the gauge only ever grows, until forget() takes a
-// route away as a whole.
+// route or a backend away as a whole.
 import { isDeepStrictEqual } from "node:util";
 import { type CloseReason, closeReasons } from "@helloway/routing/close-reason";
-import type { BackendCounters, Counters, RouteCounters } from "../relay.ts";
+import type { BackendCounters, Counters, ForgottenCounters, RouteCounters } from "../relay.ts";
 import { NO_ROUTE } from "./traffic.ts";
 import {
   ACCEPTED,
@@ -13,6 +13,7 @@ import {
   BACKEND_OPENED,
   BACKEND_RX,
   BACKEND_TX,
+  type LeftSlots,
   MemoryOrder,
   pageOf,
   placeIn,
@@ -27,7 +28,8 @@ import {
 interface WorkerRoute {
   readonly uid: string;
   readonly slot: number;
-  readonly backends: { readonly key: string; readonly slot: number }[];
+  /** Keys by slot. While it lets go of a backend and dials it again, two are of one key. */
+  readonly backends: Map<number, string>;
 }
 
 interface WorkerPages {
@@ -42,7 +44,7 @@ interface WorkerPages {
 export class TrafficReader {
   readonly #memory = new MemoryOrder();
   readonly #workers = new Map<number, WorkerPages>();
-  /** What workers counted that are gone, or at routes that they have let go of; nothing in here is open. */
+  /** What workers counted that are gone, or at routes and backends that they have let go of; nothing in here is open. */
   readonly #gone: Counters = { accepted: 0, undecided: 0, routes: new Map() };
 
   /** @param worker a number that no other thread ever has, its replacement included. */
@@ -55,8 +57,8 @@ export class TrafficReader {
       return;
     }
     const { slot } = announcement;
-    if ("uid" in announcement) known?.routes.set(slot, { uid: announcement.uid, slot, backends: [] });
-    else known?.routes.get(announcement.route)?.backends.push({ key: announcement.backend, slot });
+    if ("uid" in announcement) known?.routes.set(slot, { uid: announcement.uid, slot, backends: new Map() });
+    else known?.routes.get(announcement.route)?.backends.set(slot, announcement.backend);
   }
 
   /** Everything up to now, but of bytes what was flushed. */
@@ -67,28 +69,51 @@ export class TrafficReader {
     return sums;
   }
 
-  /** A worker has let go of routes and writes to these slots of theirs no more: by Traffic.letGo(). It may free them afterwards. */
-  letGo(worker: number, slots: readonly number[]): void {
+  /** A worker has let go of these, by Traffic.letGo(). The slots that it may free. */
+  letGo(worker: number, { routes, backends }: LeftSlots): number[] {
     const known = this.#workers.get(worker);
-    for (const slot of slots) {
-      const route = known?.routes.get(slot);
-      if (!known || !route) continue;
+    if (!known) return [];
+    for (const [slot, left] of backends) {
+      const route = known.routes.get(slot);
+      if (route) this.#letGoBackends(known, route, left);
+    }
+    for (const slot of routes) {
+      const route = known.routes.get(slot);
+      if (!route) continue;
       const counters = readRoute(known, route);
       known.openedBefore += counters.opened;
       known.routes.delete(slot);
       addRoute(this.#gone, route.uid, counters);
     }
+    return [...routes, ...[...backends.values()].flat()];
   }
 
-  /** As Relay.forget(). */
-  forget(kept: Counters): string[] {
-    const forgotten: string[] = [];
+  #letGoBackends(worker: WorkerPages, { uid, backends }: WorkerRoute, slots: readonly number[]): void {
+    const gone = routeOf(this.#gone, uid);
+    for (const slot of slots) {
+      const key = backends.get(slot);
+      if (key === undefined) continue;
+      addBackendSlot(worker, slot, backendOf(gone, key));
+      backends.delete(slot);
+    }
+  }
+
+  /** As Relay.forget(). What it takes away is exactly what the caller has kept, whatever workers count there from now on. */
+  forget(kept: Counters): ForgottenCounters {
+    const forgotten: ForgottenCounters = { routes: [], backends: new Map() };
     for (const [uid, gone] of this.#gone.routes) {
       const told = kept.routes.get(uid);
-      // What is taken away here is then exactly what the caller has kept, whatever workers count there from now on.
-      if (uid !== NO_ROUTE && isDeepStrictEqual(told, gone)) forgotten.push(uid);
+      if (!told) continue;
+      if (uid !== NO_ROUTE && isDeepStrictEqual(told, gone)) {
+        this.#gone.routes.delete(uid);
+        forgotten.routes.push(uid);
+        continue;
+      }
+      const { backends } = gone;
+      const keys = [...backends.keys()].filter((key) => isSame(told.backends.get(key), backends.get(key)!));
+      for (const key of keys) backends.delete(key);
+      if (keys.length > 0) forgotten.backends.set(uid, keys);
     }
-    for (const uid of forgotten) this.#gone.routes.delete(uid);
     return forgotten;
   }
 
@@ -138,23 +163,23 @@ function read(worker: WorkerPages): Counters {
   return counters;
 }
 
-function readBackend({ pages, memory }: WorkerPages, slot: number, backend: BackendCounters): void {
+function addBackendSlot({ pages, memory }: WorkerPages, slot: number, to: BackendCounters): void {
   const page = pages[pageOf(slot)]!;
   const first = placeIn(slot);
-  backend.closed = page[first + BACKEND_CLOSED]!;
-  backend.rxBytes = page[first + BACKEND_RX]!;
-  backend.txBytes = page[first + BACKEND_TX]!;
+  to.closed += page[first + BACKEND_CLOSED]!;
+  to.rxBytes += page[first + BACKEND_RX]!;
+  to.txBytes += page[first + BACKEND_TX]!;
   memory.order();
-  backend.opened = page[first + BACKEND_OPENED]!;
-  backend.failures = page[first + BACKEND_FAILURES]!;
+  to.opened += page[first + BACKEND_OPENED]!;
+  to.failures += page[first + BACKEND_FAILURES]!;
   memory.order();
-  backend.attempts = page[first + BACKEND_ATTEMPTS]!;
+  to.attempts += page[first + BACKEND_ATTEMPTS]!;
 }
 
 function readRoute(worker: WorkerPages, { slot, backends }: WorkerRoute): RouteCounters {
   const { pages, memory } = worker;
   const route = noRouteCounters();
-  for (const each of backends) readBackend(worker, each.slot, backendOf(route, each.key));
+  for (const [each, key] of backends) addBackendSlot(worker, each, backendOf(route, key));
   memory.order();
   const page = pages[pageOf(slot)]!;
   const first = placeIn(slot);
@@ -195,6 +220,19 @@ function addBackend(to: BackendCounters, from: BackendCounters): void {
   to.closed += from.closed;
   to.rxBytes += from.rxBytes;
   to.txBytes += from.txBytes;
+}
+
+/** Compared one by one: most differ at the first, and a worker that died leaves very many. */
+function isSame(one: BackendCounters | undefined, other: BackendCounters): boolean {
+  return (
+    one !== undefined &&
+    one.attempts === other.attempts &&
+    one.failures === other.failures &&
+    one.opened === other.opened &&
+    one.closed === other.closed &&
+    one.rxBytes === other.rxBytes &&
+    one.txBytes === other.txBytes
+  );
 }
 
 function routeOf({ routes }: Counters, uid: string): RouteCounters {

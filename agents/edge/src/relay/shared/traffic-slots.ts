@@ -38,6 +38,14 @@ export type TrafficAnnouncement =
   | { readonly slot: number; readonly uid: string }
   | { readonly slot: number; readonly route: number; readonly backend: string };
 
+/** What a worker has let go of, and writes to no more. */
+export interface LeftSlots {
+  /** Of routes, with all that the reader knows of their backends. */
+  readonly routes: readonly number[];
+  /** Of backends alone, by the slot of their route. */
+  readonly backends: ReadonlyMap<number, readonly number[]>;
+}
+
 export function pageOf(slot: number): number {
   return slot >>> PAGE_SHIFT;
 }

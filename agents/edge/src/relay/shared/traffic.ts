@@ -6,7 +6,9 @@
 //
 // What is served nowhere and has nothing open does not stay for good: letGo() forgets a route and leaves its slots as they are, the
 // reader takes what they hold (TrafficReader.letGo()), and only then free() gives them to others. Should the route be served again
-// before that, it has new slots, and the reader adds up both.
+// before that, it has new slots, and the reader adds up both. So it is with idle backends of a route that has counted more of them
+// than it can have at once. One that the route still has gets a new slot with its next connection; what is being dialled meanwhile has
+// its attempt in the old one, and its failure in the new.
 import type { CloseReason } from "@helloway/routing/close-reason";
 import {
   ACCEPTED,
@@ -29,13 +31,17 @@ import {
   ROUTE_OVER_LIMIT,
   ROUTE_RX,
   ROUTE_TX,
+  type LeftSlots,
   type TrafficAnnouncement,
 } from "./traffic-slots.ts";
 
-export type { TrafficAnnouncement } from "./traffic-slots.ts";
+export type { LeftSlots, TrafficAnnouncement } from "./traffic-slots.ts";
 
-/** How many routes one letGo() looks at: under a millisecond. */
+/** How many routes one letGo() looks at, and of how many backends of others it lets go: under a millisecond each. */
 const LET_GO_MAX = 1_000;
+
+/** Twice what the API lets a route have: more are only counted where backends come and go. */
+const BACKENDS_MAX = 128;
 
 /** The key of refusals without a route. */
 export const NO_ROUTE = "-";
@@ -61,7 +67,9 @@ export class Traffic {
   readonly #routes = new Map<string, number>();
   /** By the route's slot. */
   readonly #backends = new Map<number, Map<string, number>>();
-  /** Backends' slots by their route's, from letGo() to free(). */
+  /** Slots of routes with more than BACKENDS_MAX. */
+  readonly #crowded = new Set<number>();
+  /** Backends' slots by their route's, from letGo() to free(), of routes that go as a whole. */
   readonly #left = new Map<number, readonly number[]>();
   /** All 0. */
   readonly #free: { readonly routes: number[]; readonly backends: number[] } = { routes: [], backends: [] };
@@ -127,8 +135,48 @@ export class Traffic {
     for (const open of all) if (open.routeSlot !== -1) this.#addBytes(open.routeSlot, open.backendSlot, open);
   }
 
-  /** Lets go of routes that are not served and have nothing open, of the next that it looks at. Their slots. */
-  letGo(isServed: (uid: string) => boolean): number[] {
+  /**
+   * Lets go of routes that are not served and have nothing open, of the next that it looks at, and of backends that have nothing open,
+   * of routes with too many.
+   */
+  letGo(isServed: (uid: string) => boolean): LeftSlots {
+    const backends = this.#letGoBackends();
+    return { backends, routes: this.#letGoRoutes(isServed) };
+  }
+
+  #letGoBackends(): Map<number, number[]> {
+    const left = new Map<number, number[]>();
+    const crowded: number[] = [];
+    let most = LET_GO_MAX;
+    for (const route of this.#crowded) {
+      if (most === 0) break;
+      const backends = this.#backends.get(route)!;
+      const slots = this.#letGoIdle(backends, most);
+      if (slots.length > 0) left.set(route, slots);
+      most -= slots.length;
+      this.#crowded.delete(route);
+      if (backends.size > BACKENDS_MAX) crowded.push(route);
+    }
+    // Behind those whose turn has not come.
+    for (const route of crowded) this.#crowded.add(route);
+    return left;
+  }
+
+  /** It looks at more than it lets go of only by those with something open, at which flush() looks as well. */
+  #letGoIdle(backends: Map<string, number>, most: number): number[] {
+    const slots: number[] = [];
+    for (const [key, slot] of backends) {
+      if (slots.length === most) break;
+      const page = this.#pages[pageOf(slot)]!;
+      const first = placeIn(slot);
+      if (page[first + BACKEND_OPENED]! > page[first + BACKEND_CLOSED]!) continue;
+      slots.push(slot);
+      backends.delete(key);
+    }
+    return slots;
+  }
+
+  #letGoRoutes(isServed: (uid: string) => boolean): number[] {
     const slots: number[] = [];
     for (let looked = 0; looked < LET_GO_MAX; looked++) {
       const { done, value } = this.#looking.next();
@@ -142,20 +190,29 @@ export class Traffic {
       this.#left.set(slot, [...this.#backends.get(slot)!.values()]);
       this.#routes.delete(uid);
       this.#backends.delete(slot);
+      this.#crowded.delete(slot);
     }
     return slots;
   }
 
-  /** The reader has taken what these slots of letGo() held. */
+  /** The reader has taken what these slots of letGo() held, routes' and backends'. */
   free(slots: readonly number[]): void {
     for (const slot of slots) {
-      const backends = this.#left.get(slot)!;
+      const backends = this.#left.get(slot);
+      if (!backends) {
+        this.#freeBackend(slot);
+        continue;
+      }
       this.#left.delete(slot);
       this.#clear(slot, ROUTE_NUMBERS);
-      for (const backend of backends) this.#clear(backend, BACKEND_NUMBERS);
       this.#free.routes.push(slot);
-      this.#free.backends.push(...backends);
+      for (const backend of backends) this.#freeBackend(backend);
     }
+  }
+
+  #freeBackend(slot: number): void {
+    this.#clear(slot, BACKEND_NUMBERS);
+    this.#free.backends.push(slot);
   }
 
   #hasOpen(slot: number): boolean {
@@ -199,7 +256,9 @@ export class Traffic {
   #newBackend(route: number, key: string): number {
     const slot = this.#free.backends.pop() ?? this.#newSlot(BACKEND_NUMBERS);
     this.#announce({ route, slot, backend: key });
-    this.#backends.get(route)!.set(key, slot);
+    const backends = this.#backends.get(route)!;
+    backends.set(key, slot);
+    if (backends.size > BACKENDS_MAX) this.#crowded.add(route);
     return slot;
   }
 

@@ -1,6 +1,6 @@
 // One worker's part of the engine: its listening sockets, its table, its connections. What holds for the edge as a whole (limits,
 // budgets, turns) is in memory that all workers share.
-import type { TrafficAnnouncement } from "../shared/traffic.ts";
+import type { LeftSlots, TrafficAnnouncement } from "../shared/traffic.ts";
 import { BackendChooser } from "../backend/backend-chooser.ts";
 import { BackendResolver } from "../backend/backend-resolver.ts";
 import { UpstreamSockets } from "../backend/upstream-sockets.ts";
@@ -143,8 +143,8 @@ export class Engine {
 
   async apply(call: ApplyCall): Promise<Applied> {
     const { snapshot, removals, tellRefused } = call;
-    const objects = await decodeObjects(call.objects);
-    const kept = await decodeObjects(call.kept);
+    const objects = await decodeObjects(call.objects, !snapshot);
+    const kept = await decodeObjects(call.kept, !snapshot);
     const refused = await this.#feed.apply({ snapshot, objects, removals, kept }, { tell: tellRefused });
     await this.#countOpen();
     return { serving: this.#feed.table !== null, refused: refused && (await packRefused(refused)) };
@@ -159,7 +159,7 @@ export class Engine {
     this.#counted = { table, limitsCame };
   }
 
-  flush(freed: readonly number[]): number[] {
+  flush(freed: readonly number[]): LeftSlots {
     const { traffic } = this.#core;
     traffic.free(freed);
     traffic.flush(this.#open);

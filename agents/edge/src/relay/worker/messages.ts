@@ -4,7 +4,7 @@ import type { HashKey } from "../shared/keyed-hash.ts";
 import type { BudgetMemory } from "../shared/budget-sources.ts";
 import type { OpenSocketsMemory } from "../shared/open-sockets.ts";
 import type { SharedEntriesMemory } from "../shared/shared-entries.ts";
-import type { TrafficAnnouncement } from "../shared/traffic.ts";
+import type { LeftSlots, TrafficAnnouncement } from "../shared/traffic.ts";
 import type { UpstreamsMemory } from "../backend/upstream-sockets.ts";
 import type { ConnectionRecord, ListenerAddress, ObjectRef } from "../relay.ts";
 import type { EncodedObjects } from "./encoded-objects.ts";
@@ -67,10 +67,10 @@ export interface WorkerCalls {
   setOwnSockets: { ask: readonly ListenerAddress[]; answer: null };
   apply: { ask: ApplyCall; answer: Applied };
   /**
-   * Brings the counters up to now, bytes of open connections included. The answer: slots of routes that the worker has let go of. It may
-   * use them for others when they come back as `freed`, once.
+   * Brings the counters up to now, bytes of open connections included. The answer: slots that the worker has let go of. It may use them
+   * for others when they come back as `freed`, once.
    */
-  flush: { ask: { freed: readonly number[] }; answer: number[] };
+  flush: { ask: { freed: readonly number[] }; answer: LeftSlots };
   cut: { ask: { routeUid: string | null }; answer: number };
   drain: { ask: { timeoutMs: number }; answer: null };
   resume: { ask: null; answer: null };
