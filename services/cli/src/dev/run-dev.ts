@@ -22,7 +22,7 @@ export async function runDev(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
   await requireFreePorts([
     { variable: "HELLOWAY_HTTP_ADDRESS", address: config.HELLOWAY_HTTP_ADDRESS },
     { variable: "HELLOWAY_GRPC_ADDRESS", address: config.HELLOWAY_GRPC_ADDRESS },
-    ...config.HELLOWAY_EDGE_LISTEN.map((address) => ({ variable: "HELLOWAY_EDGE_LISTEN", address })),
+    ...config.HELLOWAY_EDGE_LISTEN.map(({ address }) => ({ variable: "HELLOWAY_EDGE_LISTEN", address })),
     { variable: "HELLOWAY_EDGE_ADMIN", address: config.HELLOWAY_EDGE_ADMIN },
   ]);
 
@@ -49,7 +49,13 @@ export async function runDev(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
   process.once("exit", killAll);
 
   try {
-    const running = await startParts({ dataDirectory, start, progress, signal: ending });
+    const running = await startParts({
+      dataDirectory,
+      directListener: config.HELLOWAY_EDGE_LISTEN.findIndex(({ proxy }) => !proxy),
+      start,
+      progress,
+      signal: ending,
+    });
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     process.stdout.write(describeRunning({ ...running, dataDirectory, seconds }));
     announceReady({ ...running, dataDirectory });

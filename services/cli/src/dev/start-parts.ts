@@ -12,6 +12,8 @@ import { waitUntilLive } from "./wait-until-live.ts";
 
 export interface StartPartsOptions {
   dataDirectory: string;
+  /** Which of the edge's listeners takes clients as they come, without a PROXY header. */
+  directListener: number;
   start: (title: string, command: string, env?: Readonly<Record<string, string>>) => Child;
   progress: (line: string) => void;
   signal: AbortSignal;
@@ -31,7 +33,7 @@ export interface RunningParts {
 
 const controlReady = z.object({ http: z.string(), grpc: z.string() });
 const agentReady = z.object({
-  listeners: z.tuple([z.object({ address: z.string(), port: z.int() })], z.unknown()),
+  listeners: z.array(z.object({ address: z.string(), port: z.int() })),
   admin: z.string(),
 });
 const demoReady = z.object({ backends: z.record(z.string(), z.string()) });
@@ -43,7 +45,8 @@ const routes = [
 ];
 
 /** Starts everything in the order in which the parts need each other, and returns when both routes are live. */
-export async function startParts({ dataDirectory, start, progress, signal }: StartPartsOptions): Promise<RunningParts> {
+export async function startParts(options: StartPartsOptions): Promise<RunningParts> {
+  const { dataDirectory, directListener, start, progress, signal } = options;
   const until = <T>(promise: Promise<T>): Promise<T> => untilAborted(promise, signal);
   progress(`data directory ${dataDirectory}`);
   progress("starting the control plane and the demo backends");
@@ -71,7 +74,7 @@ export async function startParts({ dataDirectory, start, progress, signal }: Sta
   await Promise.all(routes.map((route) => ensureDemoRoute(api, { ...route, backend: addressOf(route.hostname) })));
 
   const { listeners, admin } = agentReady.parse(await until(agent.ready));
-  const [first] = listeners;
+  const direct = listeners[directListener]!;
   const states = await Promise.all(routes.map((route) => waitUntilLive(api, route.name, signal)));
   routes.forEach(({ name }, index) => {
     if (states[index] !== "live")
@@ -81,7 +84,7 @@ export async function startParts({ dataDirectory, start, progress, signal }: Sta
     origin,
     grpc,
     admin,
-    edge: reachable({ host: first.address, port: first.port }),
+    edge: reachable({ host: direct.address, port: direct.port }),
     backends: routes.map(({ hostname }) => ({
       hostname,
       address: addressOf(hostname),
