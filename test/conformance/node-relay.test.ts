@@ -8,6 +8,7 @@ import { defineCriteria } from "./suite/criteria.ts";
 import { defineDialling } from "./suite/dialling.ts";
 import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
+import { defineHelloBounds } from "./suite/hello-bounds.ts";
 import { defineKept } from "./suite/kept.ts";
 import { defineLimits } from "./suite/limits.ts";
 import { defineLimitsLater } from "./suite/limits-later.ts";
@@ -22,6 +23,7 @@ import { defineVectors } from "./suite/vectors.ts";
 
 const suite = [
   defineVectors,
+  defineHelloBounds,
   defineListeners,
   defineForwarding,
   defineTls,

@@ -6,6 +6,7 @@ import { helloFor } from "./hello.ts";
 import { Lab } from "./lab.ts";
 import { startReturnBackend } from "./nginx.ts";
 import { startPeers } from "./peers.ts";
+import { plainPipe } from "./pipe.ts";
 import { cpuMicroseconds } from "./process-tree.ts";
 import type { Proxy, ProxyJob } from "./proxy.ts";
 import { inRounds, peerFigures } from "./rounds.ts";
@@ -26,7 +27,7 @@ export async function measureConnections(bench: Bench): Promise<Figure[]> {
   await using lab = new Lab();
   const backends = new Map([[NAME, await startReturnBackend(lab)]]);
   const job: ProxyJob = { backends, place: "proxy", helloSeconds: 5, limits: false };
-  const peers = await startPeers(bench, lab, job);
+  const peers = await startPeers(bench, lab, job, plainPipe);
   await warmUp(lab, peers, NAME, WARM_UP);
   const measure = async (peer: Proxy, pauseMs: number) => {
     const script = wrkScript(helloFor(NAME), pauseMs);

@@ -8,10 +8,14 @@ import { sniproxy } from "./sniproxy.ts";
 
 const kinds: readonly ProxyKind[] = [helloway, nginx, haproxy, sniproxy];
 
-/** Starts one proxy of every kind that is installed, for the same job; notes versions and what is missing. */
-export async function startPeers(bench: Bench, lab: Lab, job: ProxyJob): Promise<Proxy[]> {
+/**
+ * Starts one proxy of every kind that is installed, for the same job; notes versions and what is missing.
+ *
+ * @param further kinds that take part in this figure alone.
+ */
+export async function startPeers(bench: Bench, lab: Lab, job: ProxyJob, ...further: ProxyKind[]): Promise<Proxy[]> {
   const peers: Proxy[] = [];
-  for (const kind of kinds) {
+  for (const kind of [...kinds, ...further]) {
     const version = kind.version();
     bench.note(kind.name, version ?? "not installed");
     if (version !== null) peers.push(await kind.start(lab, job));

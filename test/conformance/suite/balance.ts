@@ -117,6 +117,27 @@ export function defineBalance(makeRelay: MakeRelay): void {
       await release(engine, clients);
     });
 
+    test("random gives the heavier backend as many more connections", async () => {
+      await using tier = await Tier.start(3, "stay");
+      const engine = await start();
+      await engine.serve(route(Balance.RANDOM, tier.fields([6, 1, 1])));
+      const clients: Peer[] = [];
+      for (let i = 0; i < 80; i++) clients.push((await hold(engine)).client);
+      // By weight 60, 10 and 10; without weights 27 each.
+      expect(Math.abs(tier.counts[0]! - 60)).toBeLessThanOrEqual(10);
+      await release(engine, clients);
+    });
+
+    test("sourceHash gives the heavier backend as many more sources", async () => {
+      await using tier = await Tier.start(2);
+      const engine = await start();
+      await engine.serve(route(Balance.SOURCE_HASH, tier.fields([3, 1])));
+      for (let i = 0; i < 400; i++) await ask(engine, name, `127.0.${2 + (i >> 7)}.${1 + (i & 127)}`);
+      // By weight 300 of 400; without weights 200. Five standard deviations lie between them and 250.
+      expect(tier.counts[0]).toBeGreaterThan(250);
+      expect(tier.counts[0]).toBeLessThan(350);
+    });
+
     test("sourceHash sends a source to the same backend, whatever is edited elsewhere, and spreads the sources", async () => {
       await using tier = await Tier.start(4);
       const engine = await start();

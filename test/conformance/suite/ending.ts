@@ -154,6 +154,21 @@ export function defineEnding(makeRelay: MakeRelay): void {
       client.end();
       await engine.closes(name, { max_duration: 1 });
     });
+
+    test("counts the maximum duration from when the client was accepted", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend, { timeouts: { maxDurationMs: 800 } });
+      const early = await engine.connect();
+      const clock = await forwarded(engine, backend);
+      await clock.client.over();
+      // Who says hello only now has been here as long, and has no other 800 ms.
+      early.send(helloFor(name));
+      const late = await engine.hello(name);
+      expect(await Promise.race([early.over().then(() => "early"), late.over().then(() => "late")])).toBe("early");
+      for (const client of [clock.client, early, late]) client.end();
+      await engine.closes(name, { max_duration: 3 });
+    });
   });
 
   describe("cut, drain and close", () => {

@@ -42,6 +42,13 @@ const ipv4 = from("192.0.2.7", 40_001);
 const ipv6 = from("2001:db8::7", 40_002);
 const mapped = { ...from("192.0.2.9", 40_003), source: "::ffff:192.0.2.9", destination: "::ffff:198.51.100.7" };
 
+const signature = proxyV2("local").subarray(0, 12);
+
+function lineOf(bytes: number): Buffer {
+  const start = "PROXY UNKNOWN ";
+  return Buffer.from(`${start.padEnd(bytes - 2, "x")}\r\n`);
+}
+
 const carrying: [string, Uint8Array, { src: string; sport: number } | null][] = [
   ["version 1, IPv4", Buffer.from(proxyLine(ipv4)), { src: "192.0.2.7", sport: 40_001 }],
   ["version 1, IPv6", Buffer.from(proxyLine(ipv6)), { src: "2001:db8::7", sport: 40_002 }],
@@ -52,16 +59,17 @@ const carrying: [string, Uint8Array, { src: string; sport: number } | null][] = 
   ["version 2, v4-mapped", proxyV2(mapped), { src: "192.0.2.9", sport: 40_003 }],
   ["version 2 with a right checksum", proxyV2WithCrc(ipv4), { src: "192.0.2.7", sport: 40_001 }],
   ["version 2 with a TLV", proxyV2(ipv4, [[0xea, Buffer.from("x")]]), { src: "192.0.2.7", sport: 40_001 }],
+  ["version 1 of 107 bytes, the most", lineOf(107), null],
   ["version 2, LOCAL", proxyV2("local"), null],
+  ["version 2, UNSPEC", Buffer.concat([signature, Buffer.of(0x21, 0x00, 0, 0)]), null],
 ];
-
-const signature = proxyV2("local").subarray(0, 12);
 
 const bad: [string, Uint8Array][] = [
   ["a hello without a header", helloFor(name)],
   ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
   ["a wrong family of addresses", Buffer.from("PROXY TCP4 2001:db8::7 2001:db8::1 1 2\r\n")],
   ["a port that is none", Buffer.from("PROXY TCP4 192.0.2.1 192.0.2.2 1 65536\r\n")],
+  ["a line of 108 bytes", lineOf(108)],
   ["a line without an end", Buffer.from(`PROXY UNKNOWN ${"x".repeat(200)}`)],
   ["a signature with another end", Buffer.concat([signature.subarray(0, 11), Buffer.of(0x0b)])],
   ["another version", Buffer.concat([signature, Buffer.of(0x31, 0x11, 0, 12)])],

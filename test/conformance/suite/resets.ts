@@ -7,10 +7,11 @@ import type { Peer } from "../../harness/peer.ts";
 import { proxyLine, proxyV2 } from "../../harness/proxy-header.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
-import { type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { alertBytes, type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
 
 const name = "app.example.test";
 const PIECE_BYTES = 64 * 1024;
+const alertStart = alertBytes(0).subarray(0, -1);
 
 interface Pair {
   client: Peer;
@@ -171,6 +172,8 @@ export function defineResets(makeRelay: MakeRelay): void {
         pair.upstream.send("x");
       }
       await engine.closes(name, { [reason]: 1 });
+      // The hello went to a backend: no alert any more.
+      expect(pair.client.received().indexOf(alertStart)).toBe(-1);
       for (const { socket } of [pair.client, pair.upstream]) socket.destroy();
     });
 

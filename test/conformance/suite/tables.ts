@@ -294,6 +294,43 @@ export function defineTables(makeRelay: MakeRelay): void {
         expect([host, await answer(engine, host)]).toEqual([host, who]);
     });
 
+    test("matches nothing that is no name of a host, whatever wildcard or default would take it", async () => {
+      await using wide = await saying("wide");
+      const engine = await start();
+      const backends = [backendFields(wide)];
+      await engine.serve(
+        settingsObject({ unmatched: defaultRoute("@unmatched", backends) }),
+        routeObject("wide", { hostnames: ["*.arpa", "*.example.test"], backends }),
+      );
+      const long = "a".repeat(63);
+      const unmatchable = [
+        "in-addr.arpa",
+        "1.2.0.192.in-addr.arpa",
+        "1.2.0.192.IN-ADDR.ARPA.",
+        "ip6.arpa",
+        "8.b.d.0.1.0.0.2.ip6.arpa",
+        "127.1",
+        "app.example.7",
+        "app.example.0x7f",
+        "app.example.0XFF",
+        "2130706433",
+        "0x7f000001",
+        `${long}a.example.test`,
+        `${long}.${long}.${long}.${long}.example.test`,
+      ];
+      for (const host of unmatchable) expect([host, await answer(engine, host)]).toEqual([host, null]);
+      await engine.closes("-", { no_route: unmatchable.length });
+      const matchable = [
+        "in-addr.arpa.example.test",
+        "xip6.arpa",
+        "0x7f.example.test",
+        "127.0.0.1.example.test",
+        "-_.example.test",
+        `${long}.example.test`,
+      ];
+      for (const host of matchable) expect([host, await answer(engine, host)]).toEqual([host, "wide"]);
+    });
+
     test("keeps a barrier whose newest version is refused", async () => {
       await using wide = await saying("wide");
       const engine = await start();

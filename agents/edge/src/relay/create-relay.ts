@@ -26,7 +26,7 @@ import type {
 } from "./relay.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import { TrafficReader } from "./shared/traffic-reader.ts";
-import { probeListen } from "./socket/listen-tcp.ts";
+import { reserveAddress, type ReservedAddress } from "./socket/listen-tcp.ts";
 import { encodeObjects } from "./worker/encoded-objects.ts";
 import { unpackRefused } from "./worker/packed-refused.ts";
 import { createEngineMemory, forgetWorker } from "./worker/engine-memory.ts";
@@ -157,6 +157,16 @@ class NodeRelay implements Relay {
   }
 
   async #listen(): Promise<void> {
+    const reserved: ReservedAddress[] = [];
+    try {
+      await this.#listenOn(reserved);
+    } finally {
+      await Promise.all(reserved.map((each) => each.release()));
+    }
+  }
+
+  /** @param reserved what it reserves, to be released by the caller. */
+  async #listenOn(reserved: ReservedAddress[]): Promise<void> {
     const { listen, workers } = this.#options;
     const targets: ListenCall["targets"][number][][] = Array.from({ length: workers }, () => []);
     /** Where the answers will say what each was bound to: by worker, the place among its targets. */
@@ -170,7 +180,9 @@ class NodeRelay implements Relay {
           bound.push({ worker, place: targets[worker]!.push({ descriptor, proxy }) - 1 });
         }
       } else {
-        const address = await probeListen(spec);
+        const own = await reserveAddress(spec);
+        reserved.push(own);
+        const { address } = own;
         for (const each of targets) each.push({ ...address, proxy });
         bound.push(address);
       }

@@ -1,5 +1,6 @@
 // Listening sockets on Node's handles (tcp-binding.ts). What is set on them holds for every socket accepted from them: Linux
 // hands TCP_NODELAY and keepalive down, so that no connection pays system calls for it.
+import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import type { ListenerAddress } from "../relay.ts";
 import { type SocketName, TCP, type TcpHandle, tcpConstants } from "./tcp-binding.ts";
@@ -47,13 +48,39 @@ export function listenTcp(target: ListenTarget, handlers: ListenHandlers): TcpLi
   }
 }
 
-/** Whether somebody else has it: a shared bind would succeed beside another one that is shared. Answers the port, also for 0. */
-export async function probeListen({ address, port }: ListenerAddress): Promise<ListenerAddress> {
-  const ignored = (): void => undefined;
-  const handlers = { onConnection: (client: TcpHandle) => client.close(), onFailure: ignored };
-  const probe = listenTcp({ address, port, shared: false }, handlers);
-  await probe.close();
-  return probe.address;
+/** An address that listeners which share it may take. */
+export interface ReservedAddress {
+  readonly address: ListenerAddress;
+  /** Once they have. */
+  release(): Promise<void>;
+}
+
+/**
+ * Makes sure that nobody else has the address, beside whom a shared bind would succeed. For port 0 the kernel chooses one,
+ * which it gives to nobody else until it is released; it accepts nothing itself.
+ *
+ * @throws the system's error, with `code`, `address` and `port`.
+ */
+export async function reserveAddress({ address, port }: ListenerAddress): Promise<ReservedAddress> {
+  if (port !== 0) {
+    const ignored = (): void => undefined;
+    const handlers = { onConnection: (client: TcpHandle) => client.close(), onFailure: ignored };
+    const probe = listenTcp({ address, port, shared: false }, handlers);
+    await probe.close();
+    return { address: probe.address, release: () => Promise.resolve() };
+  }
+  const handle = new TCP(tcpConstants.SERVER);
+  try {
+    const target = { address, port, shared: true };
+    bind(handle, target);
+    const given = nameOf(handle);
+    // What bind() has to say of an address in use comes with listen(), for which it is too early.
+    if (given.port === 0) check(-constants.errno.EADDRINUSE, "bind", target);
+    return { address: given, release: () => closed(handle) };
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
 }
 
 function bind(handle: TcpHandle, target: { address: string; port: number; shared: boolean }): void {
