@@ -187,6 +187,8 @@ async function slowestVisit(relay: RelayProcess, count: number): Promise<number>
 
 const WARM_UP = 300;
 const UPDATES = 1_000;
+/** Until a thousand of them grow the process by no more than they may; a leak grows it with every thousand. */
+const THOUSANDS_MAX = 6;
 const OTHER_ROUTES = 1_000;
 const ECHOES = 50;
 const CLIENTS = 20;
@@ -243,26 +245,36 @@ test("takes 1,000 updates under load without a failed or cut connection, and kee
     for (; !load.signal.aborted; echoes++) {
       client.send("still there?");
       due += 12;
-      await client.bytes(due);
+      await client.arrived(due);
     }
     client.end();
     expect(await client.over()).toBe("fin");
   };
   await apply(0);
   const clients = [...Array.from({ length: CLIENTS }, come), ...Array.from({ length: ECHOES }, stay)];
-  for (let n = 1; n <= WARM_UP; n++) await apply(n);
-  const before = await relay.ask("usedMemory", null);
-  const seen = { visits, echoes };
-  for (let n = WARM_UP + 1; n <= WARM_UP + UPDATES; n++) await apply(n);
-  const after = await relay.ask("usedMemory", null);
-  say(
-    `${UPDATES} updates: ${visits - seen.visits} visits and ${echoes - seen.echoes} echoes meanwhile; ` +
-      `${mib(after.live - before.live)} more in use, ${mib(after.resident - before.resident)} more resident`,
-  );
+  let n = 0;
+  const update = async (times: number): Promise<void> => {
+    for (const end = n + times; n < end; ) await apply(++n);
+  };
+  await update(WARM_UP);
+  // V8 keeps pages that it has once used, and needs two or three thousand updates until it has all that it wants.
+  for (let thousand = 1, settled = false; !settled; thousand++) {
+    const before = await relay.ask("usedMemory", null);
+    const seen = { visits, echoes };
+    await update(UPDATES);
+    const after = await relay.ask("usedMemory", null);
+    const grown = { live: after.live - before.live, resident: after.resident - before.resident };
+    say(
+      `${UPDATES} updates: ${visits - seen.visits} visits and ${echoes - seen.echoes} echoes meanwhile; ` +
+        `${mib(grown.live)} more in use, ${mib(grown.resident)} more resident`,
+    );
+    expect(visits - seen.visits).toBeGreaterThan(CLIENTS);
+    expect(grown.live).toBeLessThan(UPDATED_GROWTH_MAX);
+    settled = grown.resident < UPDATED_GROWTH_MAX;
+    if (!settled) expect(thousand).toBeLessThan(THOUSANDS_MAX);
+  }
   load.abort();
   await Promise.all(clients);
-  expect(visits - seen.visits).toBeGreaterThan(CLIENTS);
-  expect(after.live - before.live).toBeLessThan(UPDATED_GROWTH_MAX);
   const closed = { backend_closed: visits, client_closed: ECHOES };
   await expect.poll(() => relay.ask("ended", null)).toEqual({ records: visits + ECHOES, reasons: closed });
   expectBalanced(await relay.ask("counters", null));

@@ -64,12 +64,17 @@ export class Peer {
 
   /** Everything it got, once that is this many bytes. Rejects when it ends before. */
   async bytes(count: number): Promise<Buffer> {
+    await this.arrived(count);
+    return this.received();
+  }
+
+  /** The same for those who count and do not look: it costs as little after many bytes as after few. */
+  async arrived(count: number): Promise<void> {
     await this.#until(() => this.#receivedBytes >= count || this.#end !== null);
     if (this.#receivedBytes < count)
       throw new Error(
         `${this.#end} after ${this.#receivedBytes} of ${count} bytes: ${this.received().toString("hex", 0, 64)}`,
       );
-    return this.received();
   }
 
   /** How the other side ended it. */
