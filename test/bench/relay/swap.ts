@@ -13,7 +13,7 @@ import type { Longest, Work } from "./work.ts";
 
 const ROUTES = 100_000;
 /** Changed in one update: the most that is one step. */
-const CHANGED_ROUTES = 500;
+const CHANGED_ROUTES = 300;
 const SWAPS = 5;
 const REST_MS = 1_000;
 const NAME = "pong.bench.test";
@@ -60,8 +60,8 @@ export async function measureSwap(bench: Bench): Promise<Figure[]> {
     figure("longest stretch of a worker, swap", "ms CPU", "under 50", swaps, (run) => run.busy.longestCpuMs),
     figure("stretches over 10 ms CPU, swap", "", "none", swaps, (run) => run.busy.overSlice),
     figure("longest stretch of a worker, rest", "ms", "", rests, (run) => run.busy.longestMs),
-    figure("longest stretch of a worker, change of 500 routes", "ms", "", changes, (run) => run.busy.longestMs),
-    figure("longest stretch of a worker, change of 500 routes", "ms CPU", "", changes, (run) => run.busy.longestCpuMs),
+    figure("longest stretch of a worker, change of 300 routes", "ms", "", changes, (run) => run.busy.longestMs),
+    figure("longest stretch of a worker, change of 300 routes", "ms CPU", "", changes, (run) => run.busy.longestCpuMs),
     figure("longest answer, established, swap", "ms", "", swaps, (run) => run.longest.kept),
     figure("longest answer, established, rest", "ms", "", rests, (run) => run.longest.kept),
     figure("longest answer, new connection, swap", "ms", "", swaps, (run) => run.longest.new),

@@ -10,7 +10,7 @@ import { type CheckedObject, type LastGood, Table } from "./table.ts";
 const ADDED_TOGETHER = 32;
 const WEIGHT_TOGETHER = 300;
 /** An edit of more objects, or of more weight (Table.weigh), makes a new table, in slices: in place it is one step. */
-const EDIT_OBJECTS_MAX = 500;
+const EDIT_OBJECTS_MAX = 300;
 const EDIT_WEIGHT_MAX = 2_000;
 
 export class TableFeed {
