@@ -254,7 +254,7 @@ test("takes 1,000 updates under load without a failed or cut connection, and kee
   const clients = [...Array.from({ length: CLIENTS }, come), ...Array.from({ length: ECHOES }, stay)];
   let n = 0;
   const update = async (times: number): Promise<void> => {
-    for (const end = n + times; n < end; ) await apply(++n);
+    for (const end = n + times; n < end;) await apply(++n);
   };
   await update(WARM_UP);
   // V8 keeps pages that it has once used, and needs two or three thousand updates until it has all that it wants.

@@ -2,6 +2,7 @@
 // table, in slices so that connections are served meanwhile; a change of some routes and barriers edits the table in place.
 import type { ReservedSocket } from "@helloway/routing/address-policy";
 import type { RefusedObject, TableObject, TableObjectKind, TableUpdate } from "../relay.ts";
+import { markSoon } from "./mark-soon.ts";
 import { Pace } from "./pace.ts";
 import { sortById } from "./sort-by-id.ts";
 import { type CheckedObject, type LastGood, Table } from "./table.ts";
@@ -12,6 +13,8 @@ const WEIGHT_TOGETHER = 300;
 /** An edit of more objects, or of more weight (Table.weigh), makes a new table, in slices: in place it is one step. */
 const EDIT_OBJECTS_MAX = 300;
 const EDIT_WEIGHT_MAX = 2_000;
+/** Objects of a table that leaves so much behind that it matters when it is collected. */
+const LARGE_TABLE = 5_000;
 
 export class TableFeed {
   /** null: nothing to serve. */
@@ -140,6 +143,7 @@ export class TableFeed {
       ? noLastGood
       : lastGoodOf(objects.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
     this.table = table;
+    if (objects.length >= LARGE_TABLE) markSoon();
   }
 }
 
