@@ -2,7 +2,7 @@
 // table, in slices so that connections are served meanwhile; a change of some routes and barriers edits the table in place.
 import type { ReservedSocket } from "@helloway/routing/address-policy";
 import type { RefusedObject, TableObject, TableObjectKind, TableUpdate } from "../relay.ts";
-import { markSoon } from "./mark-soon.ts";
+import { collectOldTable } from "./collect-old-table.ts";
 import { Pace } from "./pace.ts";
 import { sortById } from "./sort-by-id.ts";
 import { type CheckedObject, type LastGood, Table } from "./table.ts";
@@ -26,6 +26,10 @@ export class TableFeed {
   /** Kept versions for the same time. */
   #kept: LastGood = noLastGood;
   #refusedSettings: RefusedObject | null = null;
+  /** Of the table when it was made. */
+  #objects = 0;
+  /** The last step has put a table in the place of a large one. */
+  #leavesMuch = false;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param options.geo whether this edge has a country database. */
@@ -53,8 +57,15 @@ export class TableFeed {
   /** Never more than one at a time, in the order of the calls. */
   async #next<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(step);
-    this.#last = turn.catch(() => undefined);
+    this.#last = turn.catch(() => undefined).then(() => this.#settle());
     return await turn;
+  }
+
+  /** After a step, and before the next one. */
+  async #settle(): Promise<void> {
+    if (!this.#leavesMuch) return;
+    this.#leavesMuch = false;
+    await collectOldTable();
   }
 
   async #apply(update: TableUpdate): Promise<void> {
@@ -143,7 +154,8 @@ export class TableFeed {
       ? noLastGood
       : lastGoodOf(objects.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
     this.table = table;
-    if (objects.length >= LARGE_TABLE) markSoon();
+    this.#leavesMuch = this.#objects >= LARGE_TABLE;
+    this.#objects = objects.length;
   }
 }
 
