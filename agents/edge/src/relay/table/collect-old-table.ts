@@ -27,7 +27,7 @@ export async function collectOldTable(): Promise<void> {
 async function nextMajorCollection(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const observer = new PerformanceObserver((list) => {
-    if (list.getEntries().some(isMajor)) resolve();
+    if ((list.getEntries() as GcEntry[]).some(isMajor)) resolve();
   });
   observer.observe({ entryTypes: ["gc"] });
   const overdue = setTimeout(resolve, COLLECTED_MAX_MS);
@@ -37,6 +37,11 @@ async function nextMajorCollection(): Promise<void> {
   observer.disconnect();
 }
 
-function isMajor({ detail }: PerformanceEntry): boolean {
-  return (detail as { kind: number }).kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+/** What Node makes of a collection; its types do not have it. */
+interface GcEntry extends PerformanceEntry {
+  readonly detail: { readonly kind: number };
+}
+
+function isMajor({ detail }: GcEntry): boolean {
+  return detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
 }
