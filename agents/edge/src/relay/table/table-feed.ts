@@ -121,11 +121,15 @@ export class TableFeed {
   }
 
   /** What was there and stays as it is, before what the update brings. */
-  async #merged(update: TableUpdate): Promise<TableObject[][]> {
+  async #merged({ objects, removals }: TableUpdate): Promise<TableObject[][]> {
     const pace = new Pace();
-    const goes = new Set(update.removals.map(keyOf));
+    const goes = new Set<string>();
     const brought = new Map<string, TableObject>();
-    for (const object of update.objects) {
+    for (const removal of removals) {
+      goes.add(keyOf(removal));
+      if (pace.isDue) await pace.turn();
+    }
+    for (const object of objects) {
       goes.add(keyOf(object));
       brought.set(keyOf(object), object);
       if (pace.isDue) await pace.turn();
@@ -140,34 +144,52 @@ export class TableFeed {
 
   /** @param waves one after the other: a later one takes nothing from an earlier one. */
   async #rebuild(waves: readonly (readonly TableObject[])[], lastGood: LastGood): Promise<void> {
-    const objects = waves.flat();
-    const settings = objects.find((each) => each.kind === "settings");
+    const pace = new Pace();
+    const parts: Parts[] = [];
+    for (const wave of waves) parts.push(await partsOf(wave, pace));
+    const settings = parts.find((each) => each.settings)?.settings;
     const opened = settings && Table.open(settings, { ownSockets: this.#ownSockets, geo: this.#geo }, lastGood);
     this.#refusedSettings =
       settings && opened?.refusal
         ? { kind: "settings", id: settings.id, offeredHash: settings.hash, kept: null, ...opened.refusal }
         : null;
     const table = opened?.table ?? null;
-    if (table) await fill(table, waves, lastGood);
-    this.#waiting = table ? [] : objects;
-    this.#kept = table
-      ? noLastGood
-      : lastGoodOf(objects.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
+    if (table) {
+      await fill(table, parts, lastGood, pace);
+      this.#waiting = [];
+      this.#kept = noLastGood;
+    } else {
+      this.#waiting = waves.flat();
+      this.#kept = lastGoodOf(this.#waiting.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
+    }
     this.table = table;
     this.#leavesMuch = this.#objects >= LARGE_TABLE;
-    this.#objects = objects.length;
+    this.#objects = waves.reduce((sum, wave) => sum + wave.length, 0);
   }
 }
 
+/** Objects by their kind. */
+interface Parts {
+  settings: TableObject | undefined;
+  readonly route: PartObject[];
+  readonly barrier: PartObject[];
+}
+
+async function partsOf(objects: Iterable<TableObject>, pace: Pace): Promise<Parts> {
+  const parts: Parts = { settings: undefined, route: [], barrier: [] };
+  for (const object of objects) {
+    if (isPart(object)) parts[object.kind].push(object);
+    else parts.settings = object;
+    if (pace.isDue) await pace.turn();
+  }
+  return parts;
+}
+
 /** Each kind of a wave in the order of its ids, so that two edges that are offered the same serve the same. */
-async function fill(table: Table, waves: readonly (readonly TableObject[])[], lastGood: LastGood): Promise<void> {
-  const pace = new Pace();
+async function fill(table: Table, waves: readonly Parts[], lastGood: LastGood, pace: Pace): Promise<void> {
   for (const kind of ["route", "barrier"] as const) {
     for (const wave of waves) {
-      const objects = await sortById(
-        wave.filter(isPart).filter((each) => each.kind === kind),
-        pace,
-      );
+      const objects = await sortById(wave[kind], pace);
       let together: CheckedObject[] = [];
       let weight = 0;
       for (const [at, object] of objects.entries()) {
@@ -186,8 +208,10 @@ async function fill(table: Table, waves: readonly (readonly TableObject[])[], la
   for (const _ of table.finish()) if (pace.isDue) await pace.turn();
 }
 
+type PartObject = TableObject & { kind: "route" | "barrier" };
+
 /** Everything but the settings. */
-function isPart(object: TableObject): object is TableObject & { kind: "route" | "barrier" } {
+function isPart(object: TableObject): object is PartObject {
   return object.kind !== "settings";
 }
 
