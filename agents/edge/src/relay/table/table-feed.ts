@@ -175,11 +175,11 @@ interface Parts {
   readonly barrier: PartObject[];
 }
 
-async function partsOf(objects: Iterable<TableObject>, pace: Pace): Promise<Parts> {
+async function partsOf(objects: readonly TableObject[], pace: Pace): Promise<Parts> {
   const parts: Parts = { settings: undefined, route: [], barrier: [] };
   for (const object of objects) {
     if (isPart(object)) parts[object.kind].push(object);
-    else parts.settings = object;
+    else parts.settings ??= object;
     if (pace.isDue) await pace.turn();
   }
   return parts;
