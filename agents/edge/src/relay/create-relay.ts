@@ -321,6 +321,7 @@ class NodeRelay implements Relay {
     const connections = this.#traffic.workerLost(spawned);
     if (this.#isClosed) return;
     await forgetWorker(this.#memory, worker);
+    for (const { thread } of this.#seats) thread.tell({ kind: "relieve" });
     const about = { worker, connections, err: cause instanceof Error ? cause : undefined };
     const passed = this.#targets?.[worker]?.some(isPassed) ?? false;
     if (passed && !this.#leavesPassed) {

@@ -46,8 +46,9 @@ function turn(): void {
   setImmediate(turn);
 }
 
-port.on("message", (message: { command?: "rest" | "leave"; source?: number }) => {
+port.on("message", (message: { command?: "rest" | "leave"; source?: number; relieve?: true }) => {
   if (message.source !== undefined) budget.evictOldest(message.source);
+  if (message.relieve) budget.relieve();
   if (message.command === undefined) return;
   resting = true;
   if (message.command === "leave") while (held[0]) remove(held[0]);

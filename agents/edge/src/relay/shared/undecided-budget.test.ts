@@ -163,6 +163,22 @@ test("is never exceeded twice over, however long the worker that has to make roo
   expect(evicted).toHaveLength(190);
 });
 
+test("comes back to its bounds when the worker that was asked to make room ends", async () => {
+  const memory = createUndecidedBudget(2, limits);
+  const evicted: string[] = [];
+  const stuck = new UndecidedBudget(memory, 0, () => undefined);
+  const busy = new UndecidedBudget(memory, 1, () => undefined);
+  stuck.add(new Waiting(stuck, evicted, "a0"));
+  for (let number = 1; number <= limits.sourceConnectionsMax + 2; number++) {
+    busy.add(new Waiting(busy, evicted, `a${number}`));
+  }
+  expect(evicted).toEqual([]);
+  await forgetUndecided(memory, 0);
+  busy.relieve();
+  expect(evicted).toEqual(["a1", "a2"]);
+  expect(busy.connections).toBe(limits.sourceConnectionsMax);
+});
+
 interface Known extends Undecided {
   readonly worker: number;
   readonly number: number;
@@ -220,6 +236,7 @@ class Model {
         await forgetUndecided(this.memory, step.worker);
         for (const asked of this.asked.splice(0)) if (asked.worker !== step.worker) this.asked.push(asked);
         this.#open(step.worker);
+        for (const budget of this.budgets) budget.relieve();
         return;
       default: {
         const picked = this.all[step.pick % this.all.length];
@@ -342,23 +359,23 @@ test("holds its bounds over four threads, and gives back what a thread held that
     await expect.poll(() => reader.connections).toBeGreaterThan(50);
     await doomed.terminate();
     await forgetUndecided(memory, 0);
+    for (const thread of others) thread.postMessage({ relieve: true });
     await Promise.all(others.map((thread) => tell(thread, "rest")));
     await expect.poll(() => reader.connections).toBeLessThanOrEqual(bounds.connectionsMax);
     await expect.poll(() => reader.bytes).toBeLessThanOrEqual(bounds.bytesMax);
-    let held: Answer[] = [];
     // One that is asked to let somebody go may have to ask another.
     await expect
       .poll(async () => {
-        held = await Promise.all(others.map((thread) => tell(thread, "rest")));
-        const of = (what: "connections" | "bytes"): number => held.reduce((all, each) => all + each[what], 0);
-        return [reader.connections - of("connections"), reader.bytes - of("bytes")];
+        const held = await Promise.all(others.map((thread) => tell(thread, "rest")));
+        const of = (what: (answer: Answer) => number): number => held.reduce((all, each) => all + what(each), 0);
+        const bySource = Array.from({ length: 10 }, (_, source) => of((each) => each.bySource[source]!));
+        return {
+          connections: reader.connections - of((each) => each.connections),
+          bytes: reader.bytes - of((each) => each.bytes),
+          sourcesOver: bySource.filter((each) => each > bounds.sourceConnectionsMax),
+        };
       })
-      .toEqual([0, 0]);
-    for (let source = 0; source < 10; source++) {
-      expect(held.reduce((all, each) => all + (each.bySource[source] ?? 0), 0)).toBeLessThanOrEqual(
-        bounds.sourceConnectionsMax,
-      );
-    }
+      .toEqual({ connections: 0, bytes: 0, sourcesOver: [] });
     await Promise.all(others.map((thread) => tell(thread, "leave")));
     expect([reader.connections, reader.bytes]).toEqual([0, 0]);
   } finally {

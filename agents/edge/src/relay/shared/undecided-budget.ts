@@ -154,6 +154,14 @@ export class UndecidedBudget {
     this.#relieve(source);
   }
 
+  /**
+   * Looks at all that this worker holds, as evictOldest() does at one source. For when another worker has ended: it may have
+   * been asked for connections that it had let go of by that, and whoever asked it asks nobody else.
+   */
+  relieve(): void {
+    for (const { entry } of this.#sources.values()) if (entry !== -1) this.#relieve(entry);
+  }
+
   #newSource(key: string): Source {
     if (this.#sources.size >= 2 * this.#holding + EMPTY_SOURCES_MAX) this.#forgetEmpty();
     this.#hash.ofText(key);

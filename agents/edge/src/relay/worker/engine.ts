@@ -201,6 +201,10 @@ export class Engine {
     this.#core.budget.evictOldest(source);
   }
 
+  relieve(): void {
+    this.#core.budget.relieve();
+  }
+
   async #closeListeners(): Promise<void> {
     await Promise.all([...this.#own.splice(0).map((listener) => listener.close()), this.#leavePassed()]);
   }

@@ -83,6 +83,8 @@ export type ToWorker =
   | { kind: "call"; id: number; name: CallName; ask: unknown }
   /** Another worker took a newcomer in: the oldest of this source is to go, if it is still one too many. */
   | { kind: "evict"; source: number }
+  /** Another worker has ended, and what it held is forgotten: what it was asked to let go of is asked for anew. */
+  | { kind: "relieve" }
   /** It is closed and may end. */
   | { kind: "end" };
 

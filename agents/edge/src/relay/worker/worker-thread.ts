@@ -7,6 +7,10 @@ import type { CallName, FromWorker, ToWorker, WorkerCalls, WorkerFailure, Worker
 // thousand starts of workers. So no wrapper ever becomes faster.
 setFlagsFromString("--wasm-wrapper-tiering-budget=2147483647");
 
+// By itself V8 lets a heap grow by half or so before it collects it all, which then happens, moving what lives, in the middle of a
+// swap: a large table and its successor live at once. Asked by V8 whenever it sets such a limit, in every thread.
+setFlagsFromString("--heap-growing-percent=200");
+
 /** The worker ended before it had answered. `cause`: what ended it, when it was an error. */
 export class WorkerLostError extends Error {
   constructor(cause: unknown) {

@@ -65,6 +65,7 @@ async function answer(id: number, name: CallName, ask: unknown): Promise<void> {
 port.on("message", (message: ToWorker) => {
   if (message.kind === "end") port.close();
   else if (message.kind === "evict") engine.evictOldest(message.source);
+  else if (message.kind === "relieve") engine.relieve();
   else void answer(message.id, message.name, message.ask);
 });
 
