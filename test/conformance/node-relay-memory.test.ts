@@ -142,8 +142,9 @@ test("keeps little of connections that were busy and are idle now", async () => 
     const client = await connectRaw(relay.listener);
     client.send(visitedHello);
     clients.push(client);
+    // A source may have no more of them undecided at once than 256.
+    if (clients.length % 20 === 0) await expect.poll(() => accepted.length).toBe(clients.length);
   }
-  await expect.poll(() => accepted.length).toBe(BURSTS);
   const before = await relay.ask("usedMemory", null);
   const burst = Buffer.alloc(256 * 1024);
   for (const client of clients) client.send(burst);
@@ -167,7 +168,7 @@ test("keeps little of the largest hellos while backends have the connections", a
   const opened = async () => (await relay.ask("counters", null)).routes.get(routeUid(visited))?.opened ?? 0;
   for (let sent = 1; sent <= LARGE_HELLOS; sent++) {
     (await connectRaw(relay.listener)).send(hello);
-    // Not more at once than a busy machine reads within the time for a hello.
+    // Not more at once than a busy machine reads within the time for a hello, nor than a source may have undecided.
     if (sent % 20 === 0) await expect.poll(opened).toBe(sent);
   }
   const grown = async () => ((await relay.ask("usedMemory", null)).live - before.live) / LARGE_HELLOS;
