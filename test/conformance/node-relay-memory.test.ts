@@ -25,12 +25,11 @@ const PUSHED_GROWTH_MAX = 32 * MIB;
 const UPDATED_GROWTH_MAX = 5 * MIB;
 
 const visited = "app.example.test";
-const visitedHello = helloFor(visited);
 
 /** One client, from its hello to the backend's word and the end of both sides. */
 async function visit({ listener }: RelayProcess): Promise<void> {
   const client = await connectRaw(listener);
-  client.send(visitedHello);
+  client.send(helloFor(visited));
   expect(await client.over()).toBe("fin");
   expect(client.received().toString()).toBe("in");
   client.end();
@@ -140,7 +139,7 @@ test("keeps little of connections that were busy and are idle now", async () => 
   const clients: Peer[] = [];
   while (clients.length < BURSTS) {
     const client = await connectRaw(relay.listener);
-    client.send(visitedHello);
+    client.send(helloFor(visited));
     clients.push(client);
     // A source may have no more of them undecided at once than 256.
     if (clients.length % 20 === 0) await expect.poll(() => accepted.length).toBe(clients.length);
@@ -164,10 +163,9 @@ test("keeps little of the largest hellos while backends have the connections", a
   const objects = [settingsObject(), routeTo(visited, backend)];
   expect(await relay.ask("apply", { snapshot: true, objects, removals: [] })).toEqual([]);
   const before = await relay.ask("usedMemory", null);
-  const hello = largeHello(visited);
   const opened = async () => (await relay.ask("counters", null)).routes.get(routeUid(visited))?.opened ?? 0;
   for (let sent = 1; sent <= LARGE_HELLOS; sent++) {
-    (await connectRaw(relay.listener)).send(hello);
+    (await connectRaw(relay.listener)).send(largeHello(visited));
     // Not more at once than a busy machine reads within the time for a hello, nor than a source may have undecided.
     if (sent % 20 === 0) await expect.poll(opened).toBe(sent);
   }

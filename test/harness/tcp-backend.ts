@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Peer } from "./peer.ts";
 
 /** A backend that does nothing by itself: a test takes its connections one by one. */
@@ -66,13 +66,20 @@ export async function startTcpBackend(options: TcpBackendOptions = {}): Promise<
   };
 }
 
-/** An address that refuses: it was free a moment ago. */
+/** Held by refusingPort() for as long as the process lives. */
+const held: Socket[] = [];
+
+/** A port that refuses whoever connects to it. It is a client's own, so that nobody else is given it meanwhile. */
 export async function refusingPort(host = "127.0.0.1"): Promise<number> {
   const server = createServer();
   server.listen({ host, port: 0 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
+  const accepted = once(server, "connection");
+  const client = connect({ host, port, localAddress: host });
+  await once(client, "connect");
+  const [other] = (await accepted) as [Socket];
+  held.push(client.unref(), other.unref());
   server.close();
-  await once(server, "close");
-  return port;
+  return client.localPort!;
 }
