@@ -27,11 +27,23 @@ export interface Forwarder {
   count(): Promise<number>;
 }
 
-/** CIDRs whose every address is this host's. */
-export async function startNetworkNamespace(local: readonly string[]): Promise<NetworkNamespace> {
+export interface NetworkNamespaceOptions {
+  /** CIDRs whose every address is this host's. */
+  local?: readonly string[];
+  /** What the system takes the ports of clients from; absent: as everywhere. */
+  clientPorts?: { first: number; last: number };
+}
+
+export async function startNetworkNamespace({
+  local = [],
+  clientPorts,
+}: NetworkNamespaceOptions): Promise<NetworkNamespace> {
   const routes = local.map((cidr) => `ip ${cidr.includes(":") ? "-6" : "-4"} route add local ${cidr} dev lo`);
   // It lives as long as its first process, which ends with its input.
-  const script = ["set -e", "ip link set lo up", ...routes, "echo ready", "exec cat"].join("\n");
+  const ports = clientPorts
+    ? [`echo "${clientPorts.first} ${clientPorts.last}" > /proc/sys/net/ipv4/ip_local_port_range`]
+    : [];
+  const script = ["set -e", "ip link set lo up", ...routes, ...ports, "echo ready", "exec cat"].join("\n");
   const asRoot = process.getuid?.() === 0 ? [] : ["--map-root-user"];
   const holder = spawn("unshare", ["--net", ...asRoot, "sh", "-c", script], { stdio: ["pipe", "pipe", "pipe"] });
   let complaint = "";

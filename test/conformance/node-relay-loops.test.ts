@@ -29,7 +29,7 @@ async function startEdge(
 ): Promise<Edge> {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
-  const network = stack.use(await startNetworkNamespace(networks));
+  const network = stack.use(await startNetworkNamespace({ local: networks }));
   const options = { workers, listen: listeners, within: network.enter, descriptors: DESCRIPTORS };
   const relay = stack.use(await startRelayProcess(options));
   const grants = { default: { cidrs: networks, ports: [{ from: 1, to: 65_535 }] } };

@@ -6,6 +6,7 @@ import { defineBackendAddresses } from "./suite/backend-addresses.ts";
 import { defineBalance } from "./suite/balance.ts";
 import { defineCriteria } from "./suite/criteria.ts";
 import { defineDialling } from "./suite/dialling.ts";
+import { defineDiallingUpdates } from "./suite/dialling-updates.ts";
 import { defineEnding } from "./suite/ending.ts";
 import { defineForwarding } from "./suite/forwarding.ts";
 import { defineHelloBounds } from "./suite/hello-bounds.ts";
@@ -35,6 +36,7 @@ const suite = [
   defineLimitsLater,
   defineBalance,
   defineDialling,
+  defineDiallingUpdates,
   defineBackendAddresses,
   defineProxyOut,
   defineProxyIn,

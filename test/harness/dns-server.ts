@@ -8,9 +8,9 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /**
    * Replaces what a name has; an empty list: NXDOMAIN; "servfail": the server cannot tell; "silent": no answer; a function: what it
-   * returns each time that somebody asks.
+   * returns each time that somebody asks for addresses of that family.
    */
-  set(name: string, answer: DnsAnswer | (() => DnsAnswer), ttlSeconds?: number): void;
+  set(name: string, answer: DnsAnswer | ((family: 4 | 6) => DnsAnswer), ttlSeconds?: number): void;
   /** How often a name was asked for, A and AAAA together. */
   questions(name: string): number;
   /** Every name asked for, as sent. */
@@ -25,14 +25,14 @@ const NXDOMAIN = 3;
 const SERVFAIL = 2;
 
 export async function startDnsServer(): Promise<DnsServer> {
-  const names = new Map<string, { answer: DnsAnswer | (() => DnsAnswer); ttlSeconds: number }>();
+  const names = new Map<string, { answer: DnsAnswer | ((family: 4 | 6) => DnsAnswer); ttlSeconds: number }>();
   const asked: string[] = [];
   const socket = createSocket("udp4");
   socket.on("message", (query: Buffer, from: RemoteInfo) => {
     const { name, end, type } = question(query);
     asked.push(name);
     const entry = names.get(name.toLowerCase());
-    const answer = typeof entry?.answer === "function" ? entry.answer() : (entry?.answer ?? []);
+    const answer = typeof entry?.answer === "function" ? entry.answer(type === TYPE_A ? 4 : 6) : (entry?.answer ?? []);
     if (answer === "silent") return;
     const reply = answerTo(query.subarray(0, end), type, answer, entry?.ttlSeconds ?? 0);
     socket.send(reply, from.port, from.address);

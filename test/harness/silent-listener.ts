@@ -7,6 +7,8 @@ import { connect } from "node:net";
 export interface SilentListener extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Accepts whoever comes from now on, which a client that is connecting finds out when its system tries again, and says nothing. */
+  wake(): void;
 }
 
 /** Linux queues one connection more than asked for. */
@@ -16,12 +18,14 @@ const QUEUED = BACKLOG + 1;
 const script = `
   const server = require("node:net").createServer();
   server.listen({ host: "127.0.0.1", port: 0, backlog: ${BACKLOG} }, () => {
-    process.send(server.address().port, () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+    process.send(server.address().port, () => {
+      if (require("node:fs").readSync(0, Buffer.alloc(1)) === 0) process.exit();
+    });
   });
 `;
 
 export async function startSilentListener(): Promise<SilentListener> {
-  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "ignore", "inherit", "ipc"] });
   const [port] = (await once(child, "message")) as [number];
   const queued = Array.from({ length: QUEUED }, () => connect({ host: "127.0.0.1", port }));
   for (const socket of queued) socket.on("error", () => socket.destroy());
@@ -29,6 +33,7 @@ export async function startSilentListener(): Promise<SilentListener> {
   return {
     host: "127.0.0.1",
     port,
+    wake: () => void child.stdin!.write("x"),
     async [Symbol.asyncDispose]() {
       for (const socket of queued) socket.destroy();
       child.kill("SIGKILL");

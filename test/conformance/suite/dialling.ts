@@ -307,6 +307,21 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await visit(engine);
     });
 
+    test("goes on to the next tier while the resolvers are silent, before a dial's time is over", async () => {
+      await using dns = await startDnsServer();
+      await using second = await startDnsServer();
+      await using spare = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address, second.address] });
+      for (const each of [dns, second]) each.set("silent.internal", "silent");
+      const backends = [
+        { host: "silent.internal", port: 443 },
+        { ...backendFields(spare), priority: 1 },
+      ];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      await visit(engine);
+      await engine.closes(name, { backend_closed: 1 });
+    });
+
     test.each([
       ["loopback that was not granted", ["127.0.0.1"]],
       ["the metadata service", ["169.254.169.254"]],

@@ -277,6 +277,25 @@ export function defineEnding(makeRelay: MakeRelay): void {
       await engine.closes(name, { client_closed: 1 });
     });
 
+    test("a second drain sets another time for what the first has left, and both end together", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const { client, upstream } = await forwarded(engine, backend);
+      const ended: string[] = [];
+      const first = engine.relay.drain({ timeoutMs: 600_000 }).then(() => ended.push("first"));
+      const second = engine.relay.drain({ timeoutMs: 600_000 }).then(() => ended.push("second"));
+      // It is answered after whatever the drains had to say at once.
+      await engine.relay.counters();
+      expect(ended).toEqual([]);
+      const third = engine.relay.drain({ timeoutMs: 0 });
+      expect(await client.over()).toBe("fin");
+      client.end();
+      upstream.end();
+      await Promise.all([first, second, third]);
+      await engine.closes(name, { drained: 1 });
+    });
+
     test("closes what is left one after the other in the second half of a drain", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();

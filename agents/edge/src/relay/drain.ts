@@ -20,7 +20,7 @@ export class Drain {
 
   /** Resolves when all have ended, or after stop(). */
   async run(timeoutMs: number): Promise<void> {
-    if (this.#left.size === 0) return;
+    if (this.#left.size === 0) return this.stop();
     const now = performance.now();
     const endsAt = now + timeoutMs;
     const spreadFrom = now + timeoutMs / 2;
@@ -29,6 +29,13 @@ export class Drain {
       this.#spread([...this.#left], spreadFrom, spreadTo, Math.max(endsAt, now + FLUSH_MS)),
     );
     await this.#done.promise;
+  }
+
+  /** Leaves what is still open to another drain, and has run when that one has. */
+  leaveTo(next: Drain): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#left.clear();
+    this.#done.resolve(next.#done.promise);
   }
 
   /** Leaves what is still open alone. */

@@ -42,6 +42,28 @@ test("takes no more than 32 addresses of each family, whatever a name's owner an
   expect(found).toContain("2001:db8::1");
 });
 
+test.each([
+  [4, 6, "192.0.2.1"],
+  [6, 4, "2001:db8::1"],
+] as const)(
+  "answers with what IPv%i has while a server is silent about IPv%i, whose answer is for those who ask later",
+  async (known, _silent, first) => {
+    let isLate = false;
+    dns.set(name, (family) => (family === known || isLate ? ["192.0.2.1", "2001:db8::1"] : "silent"));
+    expect(await addresses()).toEqual([first]);
+    // Of each family once: a question that is not answered is asked again after two seconds.
+    expect(dns.questions(name)).toBe(2);
+    isLate = true;
+    await expect.poll(addresses, { timeout: 10_000 }).toEqual(["192.0.2.1", "2001:db8::1"]);
+  },
+);
+
+test("waits for the other family where the first has no address", async () => {
+  let asked = 0;
+  dns.set(name, (family) => (family === 4 ? ["2001:db8::1"] : asked++ === 0 ? "silent" : ["2001:db8::1"]));
+  expect(await addresses()).toEqual(["2001:db8::1"]);
+});
+
 test("answers with nothing when it is cancelled, and never rejects", async () => {
   dns.set(name, "silent");
   const asked = addresses();

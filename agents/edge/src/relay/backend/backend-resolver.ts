@@ -2,6 +2,7 @@
 // spellings, which dns.lookup would all allow. Answers live as long as their TTL; while the servers fail, the last answer does (as
 // RFC 8767 has it), and while they are silent nobody waits for long.
 import { Resolver } from "node:dns/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Address, parseAddress } from "@helloway/routing/address";
 
 /** Bounds of how long an answer is used, whatever its TTL: not asked per connection, and not for ever. */
@@ -14,10 +15,17 @@ const STALE_MAX_MS = 600_000;
 const FAILED_TTL_MS = 1_000;
 /** How long a new answer is waited for where there is a last one. */
 const STALE_WAIT_MS = 200;
+/** How long the other family is waited for once one has an address (RFC 8305, section 3). */
+const OTHER_FAMILY_WAIT_MS = 50;
 /** Names held; the oldest answer goes first. */
 const NAMES_MAX = 10_000;
 /** Addresses of each family taken of one answer: every connection looks at all, and who owns the name decides how many there are. */
 const ADDRESSES_MAX = 32;
+
+interface DnsRecord {
+  address: string;
+  ttl: number;
+}
 
 interface Answer {
   readonly addresses: readonly Address[];
@@ -66,11 +74,30 @@ export class BackendResolver {
     this.#resolver.cancel();
   }
 
+  /** Who answers for one family and is silent about the other is not waited for: what comes late is for those who ask later. */
   async #ask(host: string): Promise<readonly Address[]> {
-    const answers = await Promise.all([
-      records(this.#resolver.resolve4(host, { ttl: true })),
-      records(this.#resolver.resolve6(host, { ttl: true })),
-    ]);
+    const answers: (DnsRecord[] | null)[] = [null, null];
+    const asked = [this.#resolver.resolve4(host, { ttl: true }), this.#resolver.resolve6(host, { ttl: true })].map(
+      async (each, family) => (answers[family] = await records(each)),
+    );
+    let isWhole = false;
+    const both = Promise.all(asked).then(() => {
+      isWhole = true;
+    });
+    await Promise.race([both, oneHasSome(asked).then((some) => (some ? pause(OTHER_FAMILY_WAIT_MS) : both))]);
+    const addresses = this.#answered(host, answers);
+    if (!isWhole) void both.then(() => this.#completed(host, addresses, answers));
+    return addresses;
+  }
+
+  /** The other family has come, too. */
+  #completed(host: string, early: readonly Address[], answers: readonly (DnsRecord[] | null)[]): void {
+    const isLast = this.#answers.get(host)?.addresses === early;
+    if (isLast && answers.every((each) => each !== null && each.length > 0)) this.#answered(host, answers);
+  }
+
+  /** @param answers by family; null: no server has answered. */
+  #answered(host: string, answers: readonly (DnsRecord[] | null)[]): readonly Address[] {
     const now = performance.now();
     const found = answers.flatMap((each) => each?.slice(0, ADDRESSES_MAX) ?? []);
     if (found.length === 0 && answers.includes(null)) return this.#failed(host, now);
@@ -110,10 +137,16 @@ function soonOr(answer: Promise<readonly Address[]>, last: readonly Address[]): 
   });
 }
 
+/** Whether one family has an address, as soon as one does; false: none has. */
+function oneHasSome(asked: readonly Promise<DnsRecord[] | null>[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    for (const each of asked) void each.then((records) => records?.length && resolve(true));
+    void Promise.all(asked).then(() => resolve(false));
+  });
+}
+
 /** null: no server gave an answer. */
-async function records(
-  asked: Promise<{ address: string; ttl: number }[]>,
-): Promise<{ address: string; ttl: number }[] | null> {
+async function records(asked: Promise<DnsRecord[]>): Promise<DnsRecord[] | null> {
   try {
     return await asked;
   } catch (error) {

@@ -1,6 +1,10 @@
 // Finding a backend that answers. At most three distinct addresses and ten seconds in all; nothing is written here, so that
 // every failure may be followed by another attempt. One Dial ends with exactly one of dialled(), undialled(), or abort().
 //
+// A table update holds for what is not connected yet: who is removed from the route, or not allowed any more, is not dialled, and gets
+// nothing if it was being dialled; what is left of the attempts goes to the route as it is then. A route that is gone, or that says
+// another PROXY header than was made for this connection, has no backend for it.
+//
 // A tier is tried before the next. Of three attempts one is left for each further tier: without that, a site whose first tier
 // has three backends would never fail over.
 import { constants } from "node:os";
@@ -9,13 +13,15 @@ import type { AddressPolicy } from "@helloway/routing/address-policy";
 import { systemError } from "../socket/listen-tcp.ts";
 import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
 import { connectTcp } from "../socket/tcp-socket.ts";
-import type { ServedBackend, ServedRoute, Tier } from "../table/served-route.ts";
+import type { RouteForwarding, ServedBackend, ServedRoute, Tier } from "../table/served-route.ts";
 import type { BackendResolver } from "./backend-resolver.ts";
 import type { BackendChooser } from "./backend-chooser.ts";
 import type { UpstreamSockets } from "./upstream-sockets.ts";
 
 const ATTEMPTS_MAX = 3;
 const DIAL_MAX_MS = 10_000;
+/** How long a name is waited for while there is somebody else to try. */
+const RESOLVE_MAX_MS = 2_500;
 
 /** What this machine lacks, whichever backend is dialled: no backend is to blame, and the next attempt would come to the same. */
 const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
@@ -28,8 +34,12 @@ export interface DialShared {
   readonly resolver: BackendResolver;
   readonly chooser: BackendChooser;
   readonly upstreams: UpstreamSockets;
-  /** Today's policy: every resolved address passes it. */
+  /** Today's policy: every resolved address passes it, and every address after an update. */
   policy(): AddressPolicy | null;
+  /** A route as it is served now; null: it is not. */
+  route(uid: string): ServedRoute | null;
+  /** How many updates have changed what is served: equal numbers, nothing has changed. */
+  changes(): number;
 }
 
 export type DialFailure = "no_backend" | "connect_failed" | "connect_timeout" | "overloaded";
@@ -59,6 +69,7 @@ export interface Dialled {
 interface Attempt {
   handle: TcpHandle;
   readonly backend: ServedBackend;
+  readonly address: Address;
   readonly load: number;
   slot: number;
   timer: NodeJS.Timeout | null;
@@ -67,7 +78,9 @@ interface Attempt {
 
 export class Dial {
   readonly #shared: DialShared;
-  readonly #route: ServedRoute;
+  /** As it was when it was last looked at, after as many changes. */
+  #route: ServedRoute;
+  #changes: number;
   readonly #source: string;
   readonly #owner: DialOwner;
   readonly #deadline = performance.now() + DIAL_MAX_MS;
@@ -89,6 +102,7 @@ export class Dial {
   constructor(shared: DialShared, route: ServedRoute, source: string, owner: DialOwner) {
     this.#shared = shared;
     this.#route = route;
+    this.#changes = shared.changes();
     this.#source = source;
     this.#owner = owner;
   }
@@ -101,6 +115,7 @@ export class Dial {
   abort(): void {
     this.#over = true;
     if (this.#resolveTimer) clearTimeout(this.#resolveTimer);
+    this.#resolveTimer = null;
     const attempt = this.#attempt;
     if (attempt) this.#giveUp(attempt);
   }
@@ -109,6 +124,7 @@ export class Dial {
     while (!this.#over) {
       const tried = this.#tried.length;
       if (tried >= ATTEMPTS_MAX || (tried > 0 && performance.now() >= this.#deadline)) return this.#fail();
+      if (this.#shared.changes() !== this.#changes && !this.#catchUp()) return this.#fail();
       if (this.#tierLeft > 0) {
         const backend = this.#backends[this.#nextBackend];
         if (backend) {
@@ -141,25 +157,65 @@ export class Dial {
     return true;
   }
 
+  /** Begins with the route as it is now; false: it has nobody for this connection. */
+  #catchUp(): boolean {
+    const { uid, forwarding: before } = this.#route;
+    const route = this.#shared.route(uid);
+    this.#changes = this.#shared.changes();
+    if (route === this.#route) return true;
+    if (!route || !hasSameHeader(before.value, route.forwarding.value)) {
+      this.#reason = "no_backend";
+      this.#detail = "the route was changed or removed while a backend was looked for";
+      return false;
+    }
+    this.#route = route;
+    this.#tierIndex = -1;
+    this.#tierLeft = 0;
+    return true;
+  }
+
+  /** Whether a backend that was chosen some time ago may still have the connection. */
+  #isServed(backend: ServedBackend, address: Address): boolean {
+    if (this.#shared.changes() === this.#changes) return true;
+    const route = this.#shared.route(this.#route.uid);
+    if (!route || !this.#shared.policy()?.check(route.team, address, backend.port).allowed) return false;
+    const { value } = route.forwarding;
+    if (!hasSameHeader(this.#route.forwarding.value, value)) return false;
+    return value.tiers.some(({ backends }) => backends.some(({ key }) => key === backend.key));
+  }
+
   #resolve(backend: ServedBackend): void {
     const cached = this.#shared.resolver.cached(backend.host);
     if (cached) return this.#resolved(backend, cached);
+    const leftMs = this.#deadline - performance.now();
     const timedOut = this.#safely(() => {
+      this.#resolveTimer = null;
       this.#reason = "connect_timeout";
       this.#detail = `${backend.host} was not resolved in time`;
-      this.#fail();
+      if (performance.now() >= this.#deadline) this.#fail();
+      else this.#next();
     });
-    this.#resolveTimer = setTimeout(timedOut, this.#deadline - performance.now());
+    const timer = setTimeout(timedOut, this.#hasOthers() ? Math.min(RESOLVE_MAX_MS, leftMs) : leftMs);
+    this.#resolveTimer = timer;
     const answered = this.#safely((addresses: readonly Address[]) => {
-      if (this.#over) return;
-      if (this.#resolveTimer) clearTimeout(this.#resolveTimer);
+      if (this.#resolveTimer !== timer) return;
+      clearTimeout(timer);
       this.#resolveTimer = null;
       this.#resolved(backend, addresses);
     });
     void this.#shared.resolver.resolve(backend.host).then(answered);
   }
 
+  /** Whether there is anybody to try after the one that was taken last. */
+  #hasOthers(): boolean {
+    const { tiers } = this.#route.forwarding.value;
+    return this.#nextBackend < this.#backends.length || this.#spare.length > 0 || this.#tierIndex + 1 < tiers.length;
+  }
+
   #resolved(backend: ServedBackend, addresses: readonly Address[]): void {
+    if (this.#shared.changes() !== this.#changes && this.#shared.route(this.#route.uid) !== this.#route) {
+      return this.#next();
+    }
     const policy = this.#shared.policy();
     const allowed: Address[] = [];
     for (const address of addresses) {
@@ -182,7 +238,7 @@ export class Dial {
     const load = this.#shared.chooser.opened(this.#route.forwarding.value, this.#tier!, backend);
     const target = { address: address.text, family: address.family, port: backend.port };
     const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
-    const attempt: Attempt = { handle, backend, load, slot: -1, timer: null, what };
+    const attempt: Attempt = { handle, backend, address, load, slot: -1, timer: null, what };
     if (ownShortages.includes(-error)) {
       this.#giveUp(attempt);
       this.#reason = "overloaded";
@@ -195,8 +251,13 @@ export class Dial {
       this.#attemptFailed(attempt, "connect_failed", describe(error, what));
       return false;
     }
-    // The local port may come back to us from now on.
     if (handle.getsockname(local) === 0) {
+      // Where nobody listens, the kernel may give a connection to this host the very port that it is to reach: connected to itself.
+      if (local.port === backend.port && local.address === address.text) {
+        this.#attemptFailed(attempt, "connect_failed", `nobody listens on ${what}`);
+        return false;
+      }
+      // The local port may come back to us from now on.
       attempt.slot = this.#shared.upstreams.add(local.address ?? "", local.port ?? 0, address.text, backend.port);
     }
     const timeoutMs = Math.min(this.#route.forwarding.value.timeouts.connectMs, this.#deadline - performance.now());
@@ -215,6 +276,10 @@ export class Dial {
         return this.#next();
       }
       this.#attempt = null;
+      if (!this.#isServed(attempt.backend, attempt.address)) {
+        this.#attemptFailed(attempt, "no_backend", `${attempt.what} was taken from the route while it was dialled`);
+        return this.#next();
+      }
       this.#over = true;
       this.#owner.dialled(attempt);
     } catch (error) {
@@ -264,6 +329,13 @@ export class Dial {
     this.#over = true;
     this.#owner.undialled(this.#reason, this.#detail);
   }
+}
+
+/** Whether a connection begins with the same PROXY header. */
+function hasSameHeader(one: RouteForwarding, other: RouteForwarding): boolean {
+  return (
+    one.proxyProtocol === other.proxyProtocol && one.proxyTlvs.toSorted().join() === other.proxyTlvs.toSorted().join()
+  );
 }
 
 function timedOut(dial: Dial, attempt: Attempt, timeoutMs: number): void {

@@ -19,6 +19,8 @@ const LARGE_TABLE = 5_000;
 export class TableFeed {
   /** null: nothing to serve. */
   table: Table | null = null;
+  /** How often what is served has changed. */
+  changes = 0;
   readonly #geo: boolean;
   #ownSockets: readonly ReservedSocket[];
   /** What was offered while there were no settings to serve it under. */
@@ -117,6 +119,7 @@ export class TableFeed {
     const change = { put, removeRoutes: removed("route"), removeBarriers: removed("barrier") };
     if (table.weigh(change, EDIT_WEIGHT_MAX) > EDIT_WEIGHT_MAX) return false;
     table.change(change);
+    this.changes++;
     return true;
   }
 
@@ -163,6 +166,7 @@ export class TableFeed {
       this.#kept = lastGoodOf(this.#waiting.flatMap((each) => lastGood.lastGood(each.kind, each.id) ?? []));
     }
     this.table = table;
+    this.changes++;
     this.#leavesMuch = this.#objects >= LARGE_TABLE;
     this.#objects = waves.reduce((sum, wave) => sum + wave.length, 0);
   }

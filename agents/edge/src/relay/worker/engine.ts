@@ -87,6 +87,8 @@ export class Engine {
       edgeName: () => start.edgeName,
       table: () => this.#feed.table,
       policy: () => this.#feed.table?.settings.policy ?? null,
+      route: (uid) => this.#feed.table?.route(uid) ?? null,
+      changes: () => this.#feed.changes,
     };
   }
 
@@ -176,8 +178,8 @@ export class Engine {
     // Before anybody is refused: whoever else holds these sockets serves those who wait there.
     const left = this.#leavePassed();
     this.#core.draining = true;
-    this.#drain?.stop();
     const drain = new Drain(this.#open);
+    this.#drain?.leaveTo(drain);
     this.#drain = drain;
     await Promise.all([left, drain.run(timeoutMs)]);
     return null;
