@@ -106,6 +106,29 @@ export function defineBalance(makeRelay: MakeRelay): void {
       );
     });
 
+    test.each([
+      ["which was alone", (tier: Tier) => route(Balance.LEAST_CONNECTIONS, tier.fields().slice(0, 1))],
+      ["in turn", (tier: Tier) => route(Balance.ROUND_ROBIN, tier.fields().slice(0, 1))],
+      ["by source", (tier: Tier) => route(Balance.SOURCE_HASH, tier.fields().slice(0, 1))],
+    ])(
+      "leastConnections counts those that a backend was given %s before the route was edited",
+      async (_what, before) => {
+        await using tier = await Tier.start(2, "stay");
+        const engine = await start();
+        await engine.serve(before(tier));
+        const clients: Peer[] = [];
+        for (let i = 0; i < 6; i++) clients.push((await hold(engine)).client);
+        await engine.edit(route(Balance.LEAST_CONNECTIONS, tier.fields()));
+        for (let i = 0; i < 6; i++) clients.push((await hold(engine)).client);
+        expect(tier.counts).toEqual([6, 6]);
+        // What was counted late is given back, too.
+        await release(engine, clients.splice(0, 6));
+        for (let i = 0; i < 6; i++) clients.push((await hold(engine)).client);
+        expect(tier.counts).toEqual([12, 6]);
+        await release(engine, clients);
+      },
+    );
+
     test("random goes to the less loaded of two, so that no backend is far from the others", async () => {
       await using tier = await Tier.start(4, "stay");
       const engine = await start();

@@ -17,6 +17,9 @@ export interface RelayOptions {
   /** Resolvers of backends that are names, "ip:port" each; null: the system's. */
   dnsServers: readonly string[] | null;
   log: Pick<Logger, "debug" | "info" | "warn" | "error"> & { isLevelEnabled?(level: string): boolean };
-  /** Called once for every accepted connection, when it has ended; those that were lost with their worker excepted. */
+  /**
+   * Called once for every accepted connection, when it has ended; not for those that were lost with their worker, nor for those that
+   * ended in its last 20 ms. All of them are counted.
+   */
   onClose?: (record: ConnectionRecord) => void;
 }

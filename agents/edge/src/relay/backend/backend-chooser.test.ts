@@ -58,12 +58,32 @@ test.each(balances)("%s lists every backend of a tier once", (balance) => {
   );
 });
 
-test.each(balances)("%s touches nothing for a tier of one backend", (balance) => {
+test.each(balances)("%s takes no turn for a tier of one backend", (balance) => {
   const { all, entries } = choosers(1);
   const one = tier({ a: 3 });
   expect(all[0]!.order(route(balance), one, "a")).toBe(one.backends);
-  expect(all[0]!.opened(route(balance), one, one.backends[0]!)).toBe(-1);
   expect(entries.numbers.every((number) => number === 0)).toBe(true);
+});
+
+test.each(["leastConnections", "random"] as const)("%s knows what a backend has from when it was alone", (balance) => {
+  const chooser = choosers(1).all[0]!;
+  const alone = tier({ a: 1 });
+  const held = open(chooser, route(balance), alone, 3);
+  expect(held).toEqual({ a: 3 });
+  for (let n = 0; n < 3; n++) expect(open(chooser, route(balance), tier({ a: 1, b: 1 }), 1)).toEqual({ b: 1 });
+});
+
+test("counts those who were open before under their backend's key, and nobody whose backend is gone or whose balance asks for nothing", () => {
+  const chooser = choosers(1).all[0]!;
+  const tiers = [tier({ a: 1 }), tier({ b: 1, c: 1 }, 1)];
+  const loaded = { ...route("leastConnections"), tiers };
+  expect(chooser.openedBefore(loaded, "removed")).toBe(-1);
+  expect(chooser.openedBefore({ ...loaded, balance: "roundRobin" }, "b")).toBe(-1);
+  const entry = chooser.openedBefore(loaded, "b");
+  for (let n = 0; n < 4; n++) expect(chooser.order(loaded, tiers[1]!, "a")[0]!.key).toBe("c");
+  chooser.closed(entry);
+  const first = new Set(Array.from({ length: 4 }, () => chooser.order(loaded, tiers[1]!, "a")[0]!.key));
+  expect(first).toEqual(new Set(["b", "c"]));
 });
 
 test("roundRobin takes turns over all workers, and after the one whose turn it is come the others in order", () => {

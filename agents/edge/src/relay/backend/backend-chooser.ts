@@ -13,6 +13,11 @@ import { WeightedTurns } from "./weighted-turns.ts";
 
 export type Balance = "roundRobin" | "leastConnections" | "random" | "sourceHash";
 
+/** Whether it looks at how many connections the backends have. */
+export function weighsLoads(balance: Balance): boolean {
+  return balance === "leastConnections" || balance === "random";
+}
+
 export interface BalancedRoute {
   readonly uid: string;
   readonly balance: Balance;
@@ -80,10 +85,10 @@ export class BackendChooser {
 
   /**
    * A connection is being dialled to a backend, or is open: it is a load from here on. The entry to give to closed(); -1: nothing is
-   * counted, because the route's balance asks for nothing or there is one backend alone.
+   * counted, because the route's balance asks for nothing. One backend alone is counted too: it need not stay alone.
    */
   opened<B extends BalancedBackend>(route: BalancedRoute, tier: BalancedTier<B>, backend: B): number {
-    if (tier.backends.length === 1 || (route.balance !== "leastConnections" && route.balance !== "random")) return -1;
+    if (!weighsLoads(route.balance)) return -1;
     const { keys } = this.#plan(route, tier);
     const at = 2 * (1 + tier.backends.indexOf(backend));
     const entry = this.#entries.enter(keys[at]!, keys[at + 1]!, this.#now());
@@ -93,7 +98,19 @@ export class BackendChooser {
     return entry;
   }
 
-  /** Once for each opened(), whatever became of the route meanwhile. */
+  /** The same for a connection that is open already when its route comes to ask for it; -1 also: the route has no such backend. */
+  openedBefore(
+    route: BalancedRoute & { readonly tiers: readonly BalancedTier<BalancedBackend>[] },
+    key: string,
+  ): number {
+    for (const tier of route.tiers) {
+      const backend = tier.backends.find((each) => each.key === key);
+      if (backend) return this.opened(route, tier, backend);
+    }
+    return -1;
+  }
+
+  /** Once for each that was counted, whatever became of the route meanwhile. */
   closed(entry: number): void {
     this.#entries.remove(entry);
   }

@@ -63,14 +63,14 @@ export interface Dialled {
   /** Of UpstreamSockets. */
   readonly slot: number;
   /** Of BackendChooser. */
-  readonly load: number;
+  load: number;
 }
 
 interface Attempt {
   handle: TcpHandle;
   readonly backend: ServedBackend;
   readonly address: Address;
-  readonly load: number;
+  load: number;
   slot: number;
   timer: NodeJS.Timeout | null;
   readonly what: string;
@@ -174,14 +174,16 @@ export class Dial {
     return true;
   }
 
-  /** Whether a backend that was chosen some time ago may still have the connection. */
-  #isServed(backend: ServedBackend, address: Address): boolean {
-    if (this.#shared.changes() === this.#changes) return true;
+  /** Whether a backend that was chosen before the last change may still have the connection; it is a load of the route as it is now. */
+  #isServed(attempt: Attempt): boolean {
+    const { backend, address } = attempt;
     const route = this.#shared.route(this.#route.uid);
     if (!route || !this.#shared.policy()?.check(route.team, address, backend.port).allowed) return false;
     const { value } = route.forwarding;
     if (!hasSameHeader(this.#route.forwarding.value, value)) return false;
-    return value.tiers.some(({ backends }) => backends.some(({ key }) => key === backend.key));
+    if (!value.tiers.some(({ backends }) => backends.some(({ key }) => key === backend.key))) return false;
+    if (attempt.load === -1) attempt.load = this.#shared.chooser.openedBefore(value, backend.key);
+    return true;
   }
 
   #resolve(backend: ServedBackend): void {
@@ -276,7 +278,7 @@ export class Dial {
         return this.#next();
       }
       this.#attempt = null;
-      if (!this.#isServed(attempt.backend, attempt.address)) {
+      if (this.#shared.changes() !== this.#changes && !this.#isServed(attempt)) {
         this.#attemptFailed(attempt, "no_backend", `${attempt.what} was taken from the route while it was dialled`);
         return this.#next();
       }

@@ -461,6 +461,11 @@ export class Connection
     return kind === "dialling" || kind === "forwarding" ? this.#route!.uid : null;
   }
 
+  /** The backend that has it; null: none has, or it is over. */
+  get upstream(): Dialled | null {
+    return this.#state.kind === "forwarding" ? this.#state.upstream : null;
+  }
+
   get rxBytes(): number {
     return this.#client.bytesRead - this.#headerBytes;
   }

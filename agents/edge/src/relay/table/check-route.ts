@@ -10,7 +10,7 @@ import { checkLimits } from "./check-limits.ts";
 import { checkMatch } from "./check-match.ts";
 import { LazyForwarding } from "./lazy-forwarding.ts";
 import { type Checked, missingFeature, type Refusal, served } from "./refusal.ts";
-import { backendKey, forwardingProblem } from "./route-forwarding.ts";
+import { backendKey, countsLoads, forwardingProblem } from "./route-forwarding.ts";
 import type { ServedRoute } from "./served-route.ts";
 
 /** What a route is held against beside itself. */
@@ -67,7 +67,11 @@ export function checkRoute(object: Pick<TableObject, "id" | "body">, ground: Rou
     return { kind: "refused", refusal, keep, claim };
   }
   const forwarding = new LazyForwarding(object);
-  return { kind: "served", route: { uid: id, hostnames, wildcardDepth, ...terms.value, forwarding } };
+  const loads = countsLoads(route);
+  return {
+    kind: "served",
+    route: { uid: id, hostnames, wildcardDepth, ...terms.value, countsLoads: loads, forwarding },
+  };
 }
 
 /** A default of the pool: a route without hostnames and criteria. */
@@ -81,8 +85,11 @@ export function checkDefaultRoute(route: Route, uid: string, ground: RouteGround
     bodyProblem(route, ground.policy) ??
     forwardingProblem(route);
   if (refusal || !terms.ok) return { kind: "refused", refusal: refusal!, keep: null, claim: null };
-  const forwarding = LazyForwarding.of(route);
-  return { kind: "served", route: { uid, hostnames: [], wildcardDepth: "any", ...terms.value, forwarding } };
+  const served = { uid, hostnames: [], wildcardDepth: "any" as const, ...terms.value };
+  return {
+    kind: "served",
+    route: { ...served, countsLoads: countsLoads(route), forwarding: LazyForwarding.of(route) },
+  };
 }
 
 /** What may never be taken from an earlier version: who is served. */

@@ -1,5 +1,6 @@
 import { Balance, type Backend, ProxyProtocol, ProxyTlv, type Route } from "@helloway/proto/table";
 import { parseAddress } from "@helloway/routing/address";
+import { weighsLoads } from "../backend/backend-chooser.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RouteForwarding, RouteTimeouts, ServedBackend, Tier } from "./served-route.ts";
 
@@ -24,6 +25,11 @@ const proxyTlvs: ReadonlyMap<number, RouteForwarding["proxyTlvs"][number]> = new
   [ProxyTlv.UNIQUE_ID, "uniqueId"],
   [ProxyTlv.EDGE, "edge"],
 ]);
+
+/** Of a route that was checked: whether the loads of its backends are to be counted. */
+export function countsLoads(route: Route): boolean {
+  return weighsLoads(balances.get(route.balance)!);
+}
 
 /** Why the engine cannot choose among a route's backends, or tell them of the client, as it says; null: it can. */
 export function forwardingProblem(route: Route): Refusal | null {

@@ -9,6 +9,8 @@ export interface ServedRoute extends DecidableRoute {
   readonly criteriaKey: string;
   /** null: none. */
   readonly limits: RouteLimits | null;
+  /** Whether its balance looks at how many connections each backend has. */
+  readonly countsLoads: boolean;
   readonly forwarding: LazyForwarding;
 }
 

@@ -60,8 +60,8 @@ const SLICE_ROUTES = 32;
 export class Table implements LastGood {
   readonly settings: ServedSettings;
   readonly names = new NameTable<ServedRoute>();
-  /** Grows with every route that comes to be served under limits on open connections. */
-  limitsCame = 0;
+  /** Grows with every route that comes to be served and counts its open connections: towards limits, or as its backends' loads. */
+  countsCame = 0;
   readonly #settings: SettingsEntry;
   readonly #routes = new ShardedMap<RouteEntry>();
   readonly #barriers = new ShardedMap<BarrierEntry>();
@@ -215,7 +215,9 @@ export class Table implements LastGood {
   }
 
   #swap({ put, remove, putBarriers, removeBarriers }: NamesEdit): void {
-    for (const { limits } of put) if (limits?.connections || limits?.connectionsPerSource) this.limitsCame++;
+    for (const { limits, countsLoads } of put) {
+      if (limits?.connections || limits?.connectionsPerSource || countsLoads) this.countsCame++;
+    }
     this.names.change({ put, remove: [...remove], putBarriers, removeBarriers: [...removeBarriers] });
   }
 

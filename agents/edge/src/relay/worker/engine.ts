@@ -10,7 +10,7 @@ import type { RelayCore } from "../connection/relay-core.ts";
 import { unmapped } from "../connection/source.ts";
 import { Drain } from "../drain.ts";
 import { readCountryDatabase } from "../geo/country-database.ts";
-import { countOpen } from "../limits/count-open.ts";
+import { countOpen } from "../connection/count-open.ts";
 import { RouteLimiter } from "../limits/route-limiter.ts";
 import { TrustedProxies } from "../proxy-protocol/trusted-proxies.ts";
 import type { ConnectionRecord, ListenerAddress } from "../relay.ts";
@@ -51,8 +51,8 @@ export class Engine {
   /** On descriptors that were passed: others may hold these sockets too, and a drain closes them here. */
   readonly #passed: TcpListener[] = [];
   #drain: Drain | null = null;
-  /** The table up to which limits count who was open when they came. */
-  #counted: { table: Table | null; limitsCame: number } = { table: null, limitsCame: 0 };
+  /** The table up to which those are counted who were open when it came. */
+  #counted: { table: Table | null; countsCame: number } = { table: null, countsCame: 0 };
   #sequence = 0;
 
   constructor(start: WorkerStart, hooks: EngineHooks) {
@@ -152,13 +152,13 @@ export class Engine {
     return { serving: this.#feed.table !== null, refused: refused && (await packRefused(refused)) };
   }
 
-  /** Those that are open, at limits which have come since it was done last. */
+  /** Those that are open, at routes which have come since it was done last. */
   async #countOpen(): Promise<void> {
     const { table } = this.#feed;
-    const limitsCame = table?.limitsCame ?? 0;
-    if (table === this.#counted.table && limitsCame === this.#counted.limitsCame) return;
-    await countOpen(this.#open, this.#core.limiter, (uid) => this.#feed.table?.route(uid)?.limits ?? null);
-    this.#counted = { table, limitsCame };
+    const countsCame = table?.countsCame ?? 0;
+    if (table === this.#counted.table && countsCame === this.#counted.countsCame) return;
+    await countOpen(this.#open, this.#core);
+    this.#counted = { table, countsCame };
   }
 
   flush(freed: readonly number[]): LeftSlots {
