@@ -56,7 +56,7 @@ async function met(client: Peer): Promise<Met> {
   await Promise.race([client.bytes(1).catch(() => undefined), client.over()]);
   const bytes = client.received();
   if (bytes.equals(alertBytes(alerts.internalError))) return "refused";
-  if (bytes.toString() === "x") return "served";
+  if (bytes[0] === "x".charCodeAt(0)) return "served";
   expect(bytes.length).toBe(0);
   return "ended";
 }
@@ -204,17 +204,22 @@ test("leaves no more than its budget to clients who say nothing, and serves thos
   expect(await met(await hello(edge))).toBe("served");
 });
 
-test("refuses whom it has no room for with an alert, and counts each, also when its listening sockets take many descriptors", async () => {
+test("refuses whom it has no room for with an alert that what they go on sending takes from nobody, and counts each, also when its listening sockets take many descriptors", async () => {
   await using edge = await startEdge(4, 16);
   const clients: Peer[] = [];
   const outcomes: Record<Met, number> = { served: 0, refused: 0, ended: 0 };
+  const more = Buffer.alloc(64 * 1024, "more than the hello");
   // One after the other, and whoever was not served leaves: there is never more than one too many.
   for (let i = 0; i < DESCRIPTORS; i++) {
-    const client = await hello(edge);
+    const client = await connectRaw(edge.relay.listener);
+    client.send(Buffer.concat([helloFor(name), more]));
     const outcome = await met(client);
     outcomes[outcome]++;
     if (outcome === "served") clients.push(client);
-    else client.end();
+    else {
+      expect(await client.over()).toBe("fin");
+      client.end();
+    }
   }
   expect(outcomes.refused).toBeGreaterThan(0);
   expect((await sums(edge)).accepted).toBe(DESCRIPTORS);

@@ -80,7 +80,10 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
     agent: describeAgent(agent, relay, admin),
     table,
     relay,
-    onIdentity: (own) => void (agent.edgeName = own.name),
+    onIdentity: async ({ name }) => {
+      agent.edgeName = name;
+      await relay.setEdgeName(name);
+    },
     log,
   });
   agent.control = control;

@@ -93,6 +93,22 @@ export function defineProxyOut(makeRelay: MakeRelay): void {
       expect(seen!.subarray(header.bytes)).toEqual(hello);
     });
 
+    test("carry the name that the edge has by now", async () => {
+      await using backend = await startFirstReadBackend();
+      const engine = await start({ edgeName: "as-asked-for" });
+      const proxyTlvs = [ProxyTlv.EDGE];
+      await engine.serveOne(name, backend, { proxyProtocol: ProxyProtocol.V2, proxyTlvs });
+      const told = async (): Promise<string> => {
+        await finish(await say(engine, helloFor(name)));
+        const { tlvs } = readProxyV2(backend.firstReads.at(-1)!);
+        return new Map(tlvs).get(tlvTypes.edge)!.toString();
+      };
+      expect(await told()).toBe("\x01as-asked-for");
+      await engine.relay.setEdgeName("as-given");
+      // Whichever worker accepts them.
+      for (let i = 0; i < 12; i++) expect(await told()).toBe("\x01as-given");
+    });
+
     test("leave out what the hello does not have, and what would make them longer than 536 bytes", async () => {
       await using backend = await startFirstReadBackend();
       const engine = await start();

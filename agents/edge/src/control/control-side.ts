@@ -28,7 +28,8 @@ export interface ControlSideOptions {
   agent: AgentDescription;
   table: ServedTable;
   relay: Pick<Relay, "counters" | "forget" | "cut">;
-  onIdentity: (identity: Identity) => void;
+  /** Nothing else is done for it before this is done. */
+  onIdentity: (identity: Identity) => Promise<void>;
   log: Logger;
 }
 
@@ -70,7 +71,7 @@ export class ControlSide {
     const { standing, dataDirectory, agent, table, relay, onIdentity, log } = this.#options;
     const identity =
       "identity" in standing ? standing.identity : await enrol({ ...standing, dataDirectory, log }, signal);
-    onIdentity(identity);
+    await onIdentity(identity);
     const address = this.#options.address ?? identity.controlAddress;
     const onWelcome = (welcome: Welcome): void => {
       this.#reporter?.connected(welcome.reportIntervalMs);

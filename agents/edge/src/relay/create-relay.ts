@@ -69,6 +69,7 @@ class NodeRelay implements Relay {
   readonly #fail: (error: Error) => void;
   #spawned = 0;
   #ownSockets: readonly ListenerAddress[];
+  #edgeName: string;
   #bound: ListenerAddress[] = [];
   /** What each worker listens on; null: not yet. */
   #targets: ListenCall["targets"][] | null = null;
@@ -93,6 +94,7 @@ class NodeRelay implements Relay {
     this.#fail = reject;
     this.#options = options;
     this.#countries = countries;
+    this.#edgeName = options.edgeName;
     this.#memory = createEngineMemory(options.workers, listeningSockets(options));
     this.#ownSockets = ownSockets([...options.listen.filter((each) => "address" in each), ...options.ownSockets]);
     this.#seats = Array.from({ length: options.workers }, (_, worker) => ({
@@ -110,7 +112,7 @@ class NodeRelay implements Relay {
     const start: WorkerStart = {
       worker,
       idPrefix: `${options.bootId}-${spawned}-`,
-      edgeName: options.edgeName,
+      edgeName: this.#edgeName,
       memory: this.#memory,
       dnsServers: options.dnsServers,
       proxyTrusted: options.proxyTrusted,
@@ -255,6 +257,11 @@ class NodeRelay implements Relay {
       return unpackRefused(answer.refused ?? []);
     }
     return null;
+  }
+
+  async setEdgeName(name: string): Promise<void> {
+    this.#edgeName = name;
+    await this.#everyone((thread) => thread.call("setEdgeName", { name }));
   }
 
   async counters(): Promise<Counters> {

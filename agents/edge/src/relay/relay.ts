@@ -150,6 +150,8 @@ export interface Relay {
   readonly listeners: readonly ListenerAddress[];
   /** Rejects when the update was not taken; the table is what it was. */
   apply(update: TableUpdate): Promise<ApplyResult>;
+  /** What the edge is called from now on, in the PROXY headers that tell it. */
+  setEdgeName(name: string): Promise<void>;
   counters(): Promise<Counters>;
   /**
    * Says that these counters, of an earlier counters(), are kept elsewhere for good, so that routes and backends which come and go do

@@ -22,6 +22,6 @@ export type ConnectionState =
   | { kind: "dialling"; dial: Dial; preamble: Uint8Array | null; client: WaitingClient }
   /** A backend has everything received; also while our own cut is flushed. */
   | { kind: "forwarding"; copy: Copy; upstream: Dialled }
-  /** Refused; the alert and a FIN are on their way. */
-  | { kind: "discarding"; reason: RefusedReason; left: number }
+  /** Refused; the alert and a FIN are on their way. `evicted`: it has no room of its own any more. */
+  | { kind: "discarding"; reason: RefusedReason; left: number; evicted: boolean }
   | { kind: "closed" };

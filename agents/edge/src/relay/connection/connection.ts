@@ -216,7 +216,7 @@ export class Connection
       source: this.#peer,
       local: () => this.#local ?? this.#accepted.local(),
       uniqueId: () => this.#id(),
-      edge: this.#core.edgeName(),
+      edge: this.#core.edgeName,
     });
     sockets.add();
     budget.remove(this);
@@ -297,7 +297,7 @@ export class Connection
     if (state.kind === "forwarding" || state.kind === "discarding" || state.kind === "closed") return;
     if (this.#routeSlot === -1) this.#decided(null);
     if (alert === null || this.#client.isClosed) return this.#close(reason);
-    this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX };
+    this.#state = { kind: "discarding", reason, left: DISCARD_BYTES_MAX, evicted: false };
     if (state.kind === "dialling") {
       state.client.leave();
       state.dial.abort();
@@ -355,11 +355,17 @@ export class Connection
     else this.#refuse("hello_timeout", null);
   }
 
-  /** Makes room in the budget at once: the alert goes out, but nobody waits for it to be read. */
+  /** Makes room at once. */
   evict(): void {
-    if (this.#state.kind === "discarding") return this.#close(this.#state.reason);
-    this.#client.write(alertRecord(alerts.internalError));
-    this.#close("overloaded");
+    const before = this.#state;
+    if (before.kind === "discarding") return this.#close(before.reason);
+    this.#core.budget.remove(this);
+    this.#refuse("overloaded", alerts.internalError);
+    const refused = this.#state;
+    if (refused.kind !== "discarding") return;
+    refused.evicted = true;
+    this.#core.sockets.remove();
+    this.#core.evicted.add(this);
   }
 
   /** Cuts it if a backend has it and its route is this one (null: any). Whether it was cut by this call. */
@@ -394,13 +400,14 @@ export class Connection
     if (state.kind === "closed") return;
     if (this.#routeSlot === -1) this.#decided(null);
     this.#state = closed;
-    const { budget, chooser, limiter, sockets, traffic, upstreams, onClose } = this.#core;
+    const { budget, chooser, evicted, limiter, sockets, traffic, upstreams, onClose } = this.#core;
     this.#clearTimer();
     budget.remove(this);
     limiter.release(this);
     traffic.close(this.#routeSlot, this.#backendSlot, reason, this);
     this.#core.ended(this);
-    sockets.remove();
+    if (state.kind === "discarding" && state.evicted) evicted.remove(this);
+    else sockets.remove();
     if (state.kind === "dialling" || state.kind === "forwarding") sockets.remove();
     if (state.kind === "dialling") {
       state.client.leave();

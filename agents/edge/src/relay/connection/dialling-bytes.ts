@@ -11,8 +11,6 @@
 
 /** Twice a hello with post-quantum key shares. */
 export const UNCOUNTED_BYTES_MAX = 4_096;
-/** Of one worker. Clients of real backends stay far below: 2,000 dials at once whose clients send 16 KiB of early data each. */
-const BYTES_MAX = 32 * 1024 * 1024;
 
 /** What the budget needs of a connection. */
 export interface DiallingClient {
@@ -35,8 +33,8 @@ export class DiallingBytes {
   #first: DiallingPlace | null = null;
   #last: DiallingPlace | null = null;
 
-  /** @param max bytes. */
-  constructor(max = BYTES_MAX) {
+  /** @param max bytes, of this worker. */
+  constructor(max: number) {
     this.#max = max;
   }
 

@@ -9,6 +9,7 @@ import type { UndecidedBudget } from "../shared/undecided-budget.ts";
 import type { Table } from "../table/table.ts";
 import type { Connection } from "./connection.ts";
 import type { DiallingBytes } from "./dialling-bytes.ts";
+import type { EvictedClients } from "./evicted-clients.ts";
 
 /** What the connections of one worker share. */
 export interface RelayCore extends DialShared {
@@ -23,6 +24,7 @@ export interface RelayCore extends DialShared {
   readonly sockets: OpenSockets;
   readonly budget: UndecidedBudget;
   readonly dialling: DiallingBytes;
+  readonly evicted: EvictedClients;
   readonly limiter: RouteLimiter;
   /** null: there is no database. */
   readonly countries: CountryDatabase | null;
@@ -32,7 +34,7 @@ export interface RelayCore extends DialShared {
   ended(connection: Connection): void;
   /** New connections are refused. */
   draining: boolean;
-  edgeName(): string;
+  edgeName: string;
   /** null: nothing to serve. */
   table(): Table | null;
 }

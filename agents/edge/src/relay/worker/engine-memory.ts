@@ -14,11 +14,19 @@ import type { EngineMemory } from "./messages.ts";
 const DESCRIPTORS_OF_PROCESS = 32;
 const DESCRIPTORS_OF_WORKER = 8;
 const UNDECIDED_MIN = 16;
+/** Of all descriptors, for clients that had to go and are still told why; each worker has from 2 to 256 of them. */
+const EVICTED_SHARE = 1 / 32;
+/** Of an edge, shared out to its workers. Clients of real backends stay far below: 4,000 dials at once with 16 KiB of early data each. */
+const DIALLING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** @param listening how many listening sockets the workers have, all together. */
 export function createEngineMemory(workers: number, listening: number): EngineMemory {
-  const sockets = socketsMax(descriptorLimit(), workers, listening);
+  const descriptors = descriptorLimit();
+  const evictedMax = Math.max(2, Math.min(256, Math.floor((descriptors * EVICTED_SHARE) / workers)));
+  const sockets = socketsMax(descriptors - workers * evictedMax, workers, listening);
   return {
+    evictedMax,
+    diallingBytesMax: Math.floor(DIALLING_BYTES_MAX / workers),
     hashKey: createHashKey(),
     sockets: createOpenSockets(workers, sockets),
     budget: createUndecidedBudget(workers, budgetLimits(sockets)),

@@ -6,6 +6,7 @@ import { BackendResolver } from "../backend/backend-resolver.ts";
 import { UpstreamSockets } from "../backend/upstream-sockets.ts";
 import { Connection } from "../connection/connection.ts";
 import { DiallingBytes } from "../connection/dialling-bytes.ts";
+import { EvictedClients } from "../connection/evicted-clients.ts";
 import type { RelayCore } from "../connection/relay-core.ts";
 import { unmapped } from "../connection/source.ts";
 import { Drain } from "../drain.ts";
@@ -72,7 +73,8 @@ export class Engine {
       traffic: new Traffic(hooks.onTraffic),
       sockets: new OpenSockets(memory.sockets, worker),
       budget: new UndecidedBudget(memory.budget, worker, hooks.evictElsewhere),
-      dialling: new DiallingBytes(),
+      dialling: new DiallingBytes(memory.diallingBytesMax),
+      evicted: new EvictedClients(memory.evictedMax),
       limiter: new RouteLimiter(routes, new SharedEntries(memory.sources, worker), now),
       chooser: new BackendChooser(routes, now),
       countries,
@@ -84,7 +86,7 @@ export class Engine {
         this.#drain?.ended(connection);
       },
       draining: false,
-      edgeName: () => start.edgeName,
+      edgeName: start.edgeName,
       table: () => this.#feed.table,
       policy: () => this.#feed.table?.settings.policy ?? null,
       route: (uid) => this.#feed.table?.route(uid) ?? null,
@@ -140,6 +142,11 @@ export class Engine {
   async setOwnSockets(sockets: readonly ListenerAddress[]): Promise<null> {
     await this.#feed.setOwnSockets(sockets);
     await this.#countOpen();
+    return null;
+  }
+
+  setEdgeName(name: string): null {
+    this.#core.edgeName = name;
     return null;
   }
 

@@ -15,6 +15,9 @@ export interface EngineMemory {
   readonly hashKey: HashKey;
   readonly sockets: OpenSocketsMemory;
   readonly budget: BudgetMemory;
+  /** Of each worker: clients that had to go and are still told why, and bytes of those whose backend is being dialled. */
+  readonly evictedMax: number;
+  readonly diallingBytesMax: number;
   /** Of routes: limits, turns and loads of backends. */
   readonly routes: SharedEntriesMemory;
   /** Of routes' sources: limits. */
@@ -65,6 +68,7 @@ export interface Applied {
 export interface WorkerCalls {
   listen: { ask: ListenCall; answer: ListenerAddress[] };
   setOwnSockets: { ask: readonly ListenerAddress[]; answer: null };
+  setEdgeName: { ask: { name: string }; answer: null };
   apply: { ask: ApplyCall; answer: Applied };
   /**
    * Brings the counters up to now, bytes of open connections included. The answer: slots that the worker has let go of. It may use them

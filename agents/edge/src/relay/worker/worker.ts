@@ -43,6 +43,7 @@ const engine = new Engine(workerData as WorkerStart, {
 const calls: Record<CallName, (ask: never) => unknown> = {
   listen: (ask: ListenCall) => engine.listen(ask),
   setOwnSockets: (ask: Parameters<Engine["setOwnSockets"]>[0]) => engine.setOwnSockets(ask),
+  setEdgeName: ({ name }: { name: string }) => engine.setEdgeName(name),
   apply: (ask: ApplyCall) => engine.apply(ask),
   flush: ({ freed }: { freed: readonly number[] }) => engine.flush(freed),
   cut: ({ routeUid }: { routeUid: string | null }) => engine.cut(routeUid),
