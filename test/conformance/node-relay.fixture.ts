@@ -5,7 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import type { Worker } from "node:worker_threads";
 import { createRelay } from "@helloway/edge/relay/create-relay";
-import type { DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
+import type { ConnectionRecord, DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
 import { exhaustHeap } from "./exhausted-heap.ts";
 import type { Ask, Asked, RelayProcessStart, Told } from "./node-relay-process.ts";
 import { usedMemory } from "./used-memory.ts";
@@ -40,9 +40,12 @@ const relay = await createRelay({
     error: log("error"),
     isLevelEnabled: (level) => level !== "debug",
   },
-  onClose: ({ reason }) => {
-    ended.records++;
-    ended.reasons[reason] = (ended.reasons[reason] ?? 0) + 1;
+  onClosed(lines) {
+    for (const line of lines.slice(0, -1).split("\n")) {
+      const { reason } = JSON.parse(line) as ConnectionRecord;
+      ended.records++;
+      ended.reasons[reason] = (ended.reasons[reason] ?? 0) + 1;
+    }
   },
 });
 await relay.listen();

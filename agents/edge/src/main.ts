@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { prepareDataDirectory } from "@helloway/runtime/data-directory";
 import { lockDirectory } from "@helloway/runtime/directory-lock";
-import { type Logger, createLogger } from "@helloway/runtime/logger";
+import { type Logger, createLogger, createLogStream } from "@helloway/runtime/logger";
 import { describeListenError } from "@helloway/runtime/port-in-use";
 import { announceReady } from "@helloway/runtime/ready";
 import { type AdminServer, startAdmin } from "./admin.ts";
@@ -37,7 +37,8 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   const config = readConfig(env);
   const dataDirectory = await prepareDataDirectory(config.dataDirectory);
   await using _lock = await lockDirectory(dataDirectory, "edge");
-  const log = createLogger({ level: config.logLevel, format: config.logFormat, name: "agent" });
+  const logStream = createLogStream({ format: config.logFormat });
+  const log = createLogger({ level: config.logLevel, format: "json", name: "agent", destination: logStream });
   const identity = await loadIdentity(dataDirectory);
   const standing = identity === null ? { ...(await readJoining(config)), name: config.edgeName } : { identity };
   const agent: Agent = {
@@ -62,7 +63,7 @@ export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
     dnsServers: config.dnsServers,
     log,
     // Nobody pays for lines that nobody gets.
-    ...(log.isLevelEnabled("info") ? { onClose: accessLog(log, () => agent.edgeName) } : {}),
+    ...(log.isLevelEnabled("info") ? { onClosed: accessLog(logStream) } : {}),
   });
   await using _relay = { [Symbol.asyncDispose]: () => relay.close() };
   const table = new ServedTable(relay, store, log);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ListenerAddress } from "@helloway/edge/relay/relay";
 import { nextMessage } from "./ask.ts";
@@ -28,6 +29,7 @@ export async function startRelay(
     workers: lab.workers,
     helloSeconds: job.helloSeconds,
     limits: job.limits,
+    accessLog: job.accessLog ? join(lab.directory, "helloway-access.log") : null,
   };
   const started = lab.start(process.execPath, [...nodeOptions, file, JSON.stringify(work)], job.place, { ipc: true });
   const { port } = await nextMessage<ListenerAddress>(started);

@@ -2,29 +2,45 @@ import { execFileSync } from "node:child_process";
 import { accepting, freePort, installed, type Lab, type LabProcess, type Place } from "./lab.ts";
 import { BACKLOG, CONNECTIONS_MAX, type ProxyKind } from "./proxy.ts";
 
-/** The `stream` module with `ssl_preread` and a map from names to backends. */
-export const nginx: ProxyKind = {
-  name: "nginx",
-  version: () => installed("nginx", "-v"),
-  async start(lab, job) {
-    const port = await freePort();
-    const names = [...job.backends].map(([name, backend]) => `${name} 127.0.0.1:${backend};`);
-    const config = `
-      stream {
-        map $ssl_preread_server_name $backend { ${names.join(" ")} }
-        server {
-          listen 127.0.0.1:${port} backlog=${BACKLOG};
-          ssl_preread on;
-          preread_timeout ${job.helloSeconds}s;
-          proxy_timeout 10m;
-          proxy_connect_timeout 3s;
-          proxy_pass $backend;
-        }
-      }`;
-    const { pid } = await startNginx(lab, "nginx-proxy", lab.workers, job.place, config, port);
-    return { name: this.name, port: () => port, pid };
-  },
-};
+/** The `stream` module with `ssl_preread` and a map from names to backends, as installed. */
+export const nginx = nginxKind("nginx", "");
+
+/** The same with buffers as large as a read of Helloway's, which is eight times what nginx comes with. */
+export const nginxLargeBuffers = nginxKind("nginx, proxy_buffer_size 128k", "proxy_buffer_size 128k;");
+
+/** As much as Helloway's line says, as far as nginx knows it. */
+const logFormat = `log_format line escape=json
+  '{"ts":"$time_iso8601","conn":"$connection","src":"$remote_addr","sport":$remote_port,"sni":"$ssl_preread_server_name",'
+  '"alpn":"$ssl_preread_alpn_protocols","tls":"$ssl_preread_protocol","backend":"$upstream_addr","connect":"$upstream_connect_time",'
+  '"duration":$session_time,"rx":$bytes_received,"tx":$bytes_sent,"reason":$status}';`;
+
+/** @param settings of the server, beside what the job asks for. */
+function nginxKind(name: string, settings: string): ProxyKind {
+  return {
+    name,
+    version: () => installed("nginx", "-v"),
+    async start(lab, job) {
+      const port = await freePort();
+      const names = [...job.backends].map(([host, backend]) => `${host} 127.0.0.1:${backend};`);
+      const config = `
+        stream {
+          ${job.accessLog ? `${logFormat} access_log ${lab.directory}/nginx-access-${port}.log line;` : ""}
+          map $ssl_preread_server_name $backend { ${names.join(" ")} }
+          server {
+            listen 127.0.0.1:${port} backlog=${BACKLOG};
+            ssl_preread on;
+            preread_timeout ${job.helloSeconds}s;
+            proxy_timeout 10m;
+            proxy_connect_timeout 3s;
+            ${settings}
+            proxy_pass $backend;
+          }
+        }`;
+      const { pid } = await startNginx(lab, `nginx-proxy-${port}`, lab.workers, job.place, config, port);
+      return { name, port: () => port, pid };
+    },
+  };
+}
 
 /** 61 bytes that wrk takes for an answer. */
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";

@@ -18,6 +18,8 @@ export interface ProxyJob {
   readonly helloSeconds: number;
   /** Whether a proxy that has limits is to count them; they admit everything. */
   readonly limits: boolean;
+  /** Whether each connection is to be logged, by those that log to a file. Absent: by none. */
+  readonly accessLog?: boolean;
 }
 
 /** How a kind of proxy is started. */

@@ -4,6 +4,7 @@ import { ask } from "./ask.ts";
 import { Lab } from "./lab.ts";
 import { startBackends, startLoad } from "./own-processes.ts";
 import { direct } from "./direct.ts";
+import { nginxLargeBuffers } from "./nginx.ts";
 import { startPeers } from "./peers.ts";
 import { cpuMicroseconds } from "./process-tree.ts";
 import type { ProxyJob } from "./proxy.ts";
@@ -27,7 +28,7 @@ export async function measureThroughput(bench: Bench): Promise<Figure[]> {
     helloSeconds: 5,
     limits: false,
   };
-  const peers = [direct(job), ...(await startPeers(bench, lab, job))];
+  const peers = [direct(job), ...(await startPeers(bench, lab, job, nginxLargeBuffers))];
   const figures: Figure[] = [];
   for (const { connections, repeats, what } of shapes) {
     const measured = await inRounds(ROUNDS, peers, async (peer) => {

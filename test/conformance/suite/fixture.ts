@@ -215,7 +215,7 @@ class RunningEngine {
       bootId: "boot",
       dnsServers: null,
       log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
-      onClose: (each) => heard.records.push(each),
+      onClosed: (lines) => heard.records.push(...readRecords(lines)),
       ...options,
     });
     const engine = new RunningEngine(relay, heard);
@@ -262,6 +262,15 @@ class RunningEngine {
 
 function closedSum(route: RouteCounters): number {
   return Object.values(route.closed).reduce((sum, each) => sum + each, 0);
+}
+
+/** As an engine's onClosed gets them. */
+export function readRecords(lines: string): ConnectionRecord[] {
+  expect(lines.at(-1)).toBe("\n");
+  return lines
+    .slice(0, -1)
+    .split("\n")
+    .map((line) => JSON.parse(line) as ConnectionRecord);
 }
 
 /** accepted = undecided + opened; nothing closed that was not opened. */

@@ -14,7 +14,6 @@ import { openCountryDatabase } from "./geo/open-country-database.ts";
 import { ownSockets } from "./own-sockets.ts";
 import type {
   ApplyResult,
-  ConnectionRecord,
   Counters,
   CutSelector,
   DrainOptions,
@@ -117,7 +116,7 @@ class NodeRelay implements Relay {
       dnsServers: options.dnsServers,
       proxyTrusted: options.proxyTrusted,
       countries: this.#countries,
-      wantsRecords: options.onClose !== undefined,
+      wantsRecords: options.onClosed !== undefined,
       wantsDebug: options.log.isLevelEnabled?.("debug") ?? true,
       ownSockets: this.#ownSockets,
     };
@@ -133,7 +132,7 @@ class NodeRelay implements Relay {
       case "traffic":
         return this.#traffic.announced(spawned, message.announcement);
       case "records":
-        return this.#closed(message.records);
+        return this.#closed(message.lines);
       case "evict":
         return this.#seats[message.worker]?.thread.tell({ kind: "evict", source: message.source });
       case "log":
@@ -142,13 +141,11 @@ class NodeRelay implements Relay {
   }
 
   /** Whatever the owner's listener throws is its own defect. */
-  #closed(records: readonly ConnectionRecord[]): void {
-    for (const record of records) {
-      try {
-        this.#options.onClose?.(record);
-      } catch (error) {
-        this.#options.log.error({ err: error, conn: record.conn }, "internal error after a connection");
-      }
+  #closed(lines: string): void {
+    try {
+      this.#options.onClosed?.(lines);
+    } catch (error) {
+      this.#options.log.error({ err: error }, "internal error after connections");
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Logger } from "@helloway/runtime/logger";
-import type { ConnectionRecord, ListenerAddress, ListenerSpec } from "./relay.ts";
+import type { ListenerAddress, ListenerSpec } from "./relay.ts";
 
 export interface RelayOptions {
   /** Where to accept; port 0: any. */
@@ -18,8 +18,9 @@ export interface RelayOptions {
   dnsServers: readonly string[] | null;
   log: Pick<Logger, "debug" | "info" | "warn" | "error"> & { isLevelEnabled?(level: string): boolean };
   /**
-   * Called once for every accepted connection, when it has ended; not for those that were lost with their worker, nor for those that
-   * ended in its last 20 ms. All of them are counted.
+   * Gets the record of every accepted connection, once, within 20 ms of its end: JSON of a ConnectionRecord and a newline for each, of
+   * several at a time, because that is what is written down and costs least. Nobody gets those of connections that were lost with their
+   * worker, nor of what ended in its last 20 ms. All of them are counted.
    */
-  onClose?: (record: ConnectionRecord) => void;
+  onClosed?: (lines: string) => void;
 }

@@ -102,6 +102,10 @@ export interface DrainOptions {
 
 /** What one finished connection did; the access log line of docs and contract. */
 export interface ConnectionRecord {
+  /** When it ended: RFC 3339, UTC, milliseconds. */
+  ts: string;
+  /** The edge's name. */
+  edge: string;
   /** Connection id, unique within the boot. */
   conn: string;
   listener: string;

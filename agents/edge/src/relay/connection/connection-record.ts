@@ -4,6 +4,7 @@ import type { HelloRecord } from "./hello-record.ts";
 
 /** What is known of a connection when it ends. Times are those of performance.now(). */
 export interface ConnectionFacts {
+  edge: string;
   conn: string;
   listener: string;
   src: string;
@@ -20,8 +21,11 @@ export interface ConnectionFacts {
 }
 
 export function connectionRecord(facts: ConnectionFacts): ConnectionRecord {
-  const { conn, listener, src, sport, hello, route, backend, acceptedAt, helloAt, connectedAt, rx, tx, reason } = facts;
+  const { edge, conn, listener, src, sport, hello, route, backend } = facts;
+  const { acceptedAt, helloAt, connectedAt, rx, tx, reason } = facts;
   return {
+    ts: new Date().toISOString(),
+    edge,
     conn,
     listener,
     src,

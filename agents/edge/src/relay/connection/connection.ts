@@ -422,6 +422,7 @@ export class Connection
 
   #facts(reason: CloseReason): ConnectionFacts {
     return {
+      edge: this.#core.edgeName,
       conn: this.#id(),
       listener: this.#accepted.listener,
       src: this.#peer.address,

@@ -6,7 +6,7 @@ import type { OpenSocketsMemory } from "../shared/open-sockets.ts";
 import type { SharedEntriesMemory } from "../shared/shared-entries.ts";
 import type { LeftSlots, TrafficAnnouncement } from "../shared/traffic.ts";
 import type { UpstreamsMemory } from "../backend/upstream-sockets.ts";
-import type { ConnectionRecord, ListenerAddress, ObjectRef } from "../relay.ts";
+import type { ListenerAddress, ObjectRef } from "../relay.ts";
 import type { EncodedObjects } from "./encoded-objects.ts";
 import type { PackedRefused } from "./packed-refused.ts";
 
@@ -96,7 +96,8 @@ export type FromWorker =
   | { kind: "answer"; id: number; answer: unknown }
   | { kind: "failure"; id: number; error: WorkerFailure }
   | { kind: "traffic"; announcement: TrafficAnnouncement }
-  | { kind: "records"; records: ConnectionRecord[] }
+  /** As RelayOptions.onClosed gets them. */
+  | { kind: "records"; lines: string }
   | { kind: "evict"; worker: number; source: number }
   | { kind: "log"; level: "debug" | "info" | "warn" | "error"; fields: object; message: string };
 

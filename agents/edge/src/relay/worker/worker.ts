@@ -1,7 +1,6 @@
 // A worker thread: an engine, and the wire to its coordinator. What it throws and nobody catches ends the thread, and the
 // coordinator makes another.
 import { parentPort, workerData } from "node:worker_threads";
-import type { ConnectionRecord } from "../relay.ts";
 import { Engine } from "./engine.ts";
 import type { ApplyCall, CallName, FromWorker, ListenCall, ToWorker, WorkerFailure, WorkerStart } from "./messages.ts";
 
@@ -13,15 +12,17 @@ const port = parentPort;
 if (port === null) throw new Error("this is a worker of the relay, no program of its own");
 const tell = (message: FromWorker): void => port.postMessage(message);
 
-let records: ConnectionRecord[] = [];
+let lines = "";
+let records = 0;
 let timer: NodeJS.Timeout | null = null;
 
 function handOver(): void {
   if (timer) clearTimeout(timer);
   timer = null;
-  if (records.length === 0) return;
-  tell({ kind: "records", records });
-  records = [];
+  if (records === 0) return;
+  tell({ kind: "records", lines });
+  lines = "";
+  records = 0;
 }
 
 const log =
@@ -32,8 +33,8 @@ const log =
 const engine = new Engine(workerData as WorkerStart, {
   log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") } as never,
   onRecord(record) {
-    records.push(record);
-    if (records.length >= RECORDS_MAX) handOver();
+    lines += `${JSON.stringify(record)}\n`;
+    if (++records >= RECORDS_MAX) handOver();
     else timer ??= setTimeout(handOver, RECORDS_EVERY_MS);
   },
   onTraffic: (announcement) => tell({ kind: "traffic", announcement }),
