@@ -115,6 +115,67 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await engine.closes(name, { backend_closed: 1 });
     });
 
+    test("leaves a tier for the next one only when nobody in it answers, however many tiers there are", async () => {
+      await using alive = await startTcpBackend({ onConnection: greet });
+      await using spare = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const backends = [
+        { host: "127.0.0.1", port: await refusingPort(), priority: 0 },
+        { ...backendFields(alive), priority: 0 },
+        { ...backendFields(spare), priority: 1 },
+        { ...backendFields(spare), host: "127.0.0.2", priority: 2 },
+      ];
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      for (let i = 0; i < 6; i++) await visit(engine);
+      expect([alive.count, spare.count]).toEqual([6, 0]);
+    });
+
+    test("tries whom it could not reach after the others for a while, and finds who answers in the last of many tiers", async () => {
+      await using alive = await startTcpBackend({ onConnection: greet });
+      const engine = await start();
+      const dead = await Promise.all(Array.from({ length: 4 }, () => refusingPort()));
+      const backends = [
+        ...dead.map((port, i) => ({ host: "127.0.0.1", port, priority: i >> 1 })),
+        { ...backendFields(alive), priority: 2 },
+      ];
+      await engine.serve(
+        routeObject(name, { hostnames: [name], backends }),
+        routeObject("two", {
+          hostnames: ["two.example.test"],
+          backends: [{ host: "127.0.0.1", port: await refusingPort() }, backendFields(alive)],
+        }),
+      );
+      let served = 0;
+      for (let i = 0; i < VISITS_TO_ALL; i++) {
+        const client = await engine.hello(name);
+        await client.over();
+        if (client.received().toString() === "x") served++;
+        client.end();
+        await visit(engine, "two.example.test");
+      }
+      // Of those that a worker has sent to three that are dead, each knows more than the one before.
+      expect(served).toBeGreaterThanOrEqual(VISITS_TO_ALL - 2 * WORKERS_MAX);
+      for (const route of [name, "two"]) {
+        for (const [key, { attempts, opened }] of (await engine.route(route))!.backends) {
+          // Once more where another of its tier had not failed yet.
+          if (opened === 0) expect([key, attempts <= 2 * WORKERS_MAX]).toEqual([key, true]);
+        }
+      }
+    });
+
+    test("tries everybody where all have failed, and finds who is back", async () => {
+      const engine = await start();
+      const { port } = await (async () => {
+        await using gone = await startTcpBackend();
+        return gone;
+      })();
+      const backends = [port, await refusingPort()].map((each) => ({ host: "127.0.0.1", port: each }));
+      await engine.serve(routeObject(name, { hostnames: [name], backends }));
+      for (let i = 0; i < VISITS_TO_ALL; i++) await expectRefusal(await engine.hello(name), alerts.internalError);
+      await using _back = await startTcpBackend({ port, onConnection: greet });
+      for (let i = 0; i < 5; i++) await visit(engine);
+    });
+
     test("splits a tier by weight", async () => {
       await using heavy = await startTcpBackend({ onConnection: greet });
       await using light = await startTcpBackend({ onConnection: greet });

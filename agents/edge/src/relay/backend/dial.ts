@@ -5,8 +5,9 @@
 // nothing if it was being dialled; what is left of the attempts goes to the route as it is then. A route that is gone, or that says
 // another PROXY header than was made for this connection, has no backend for it.
 //
-// A tier is tried before the next. Of three attempts one is left for each further tier: without that, a site whose first tier
-// has three backends would never fail over.
+// A tier is tried before the next. Of three attempts one is left for the tiers after it: without that, a site whose first tier has
+// three backends would never fail over. Whoever could not be reached a moment ago comes after the others: in its tier, and a tier of
+// such backends alone after the other tiers.
 import { constants } from "node:os";
 import type { Address } from "@helloway/routing/address";
 import type { AddressPolicy } from "@helloway/routing/address-policy";
@@ -16,6 +17,7 @@ import { connectTcp } from "../socket/tcp-socket.ts";
 import type { RouteForwarding, ServedBackend, ServedRoute, Tier } from "../table/served-route.ts";
 import type { BackendResolver } from "./backend-resolver.ts";
 import type { BackendChooser } from "./backend-chooser.ts";
+import type { FailedAddresses } from "./failed-addresses.ts";
 import type { UpstreamSockets } from "./upstream-sockets.ts";
 
 const ATTEMPTS_MAX = 3;
@@ -33,6 +35,7 @@ const local: SocketName = { address: "", family: "", port: 0 };
 export interface DialShared {
   readonly resolver: BackendResolver;
   readonly chooser: BackendChooser;
+  readonly failed: FailedAddresses;
   readonly upstreams: UpstreamSockets;
   /** Today's policy: every resolved address passes it, and every address after an update. */
   policy(): AddressPolicy | null;
@@ -85,6 +88,8 @@ export class Dial {
   readonly #owner: DialOwner;
   readonly #deadline = performance.now() + DIAL_MAX_MS;
   readonly #tried: string[] = [];
+  /** In the order in which they are tried. */
+  #tiers: readonly Tier[] | null = null;
   #tierIndex = -1;
   #tier: Tier | null = null;
   /** Attempts that the current tier may still use, its backends in order, the next of them, and further addresses of those before. */
@@ -145,16 +150,32 @@ export class Dial {
 
   #nextTier(): boolean {
     const forwarding = this.#route.forwarding.value;
-    const { tiers } = forwarding;
-    const tier = tiers[++this.#tierIndex];
+    this.#tiers ??= this.#failedLast(forwarding.tiers, (tier) => tier.backends.every((each) => this.#hasFailed(each)));
+    const tier = this.#tiers[++this.#tierIndex];
     if (!tier) return false;
-    const tiersAfter = tiers.length - this.#tierIndex - 1;
-    this.#tierLeft = Math.max(1, ATTEMPTS_MAX - this.#tried.length - tiersAfter);
+    const forOthers = this.#tierIndex + 1 < this.#tiers.length ? 1 : 0;
+    this.#tierLeft = Math.max(1, ATTEMPTS_MAX - this.#tried.length - forOthers);
     this.#tier = tier;
-    this.#backends = this.#shared.chooser.order(forwarding, tier, this.#source);
+    const order = this.#shared.chooser.order(forwarding, tier, this.#source);
+    this.#backends = this.#failedLast(order, (backend) => this.#hasFailed(backend));
     this.#nextBackend = 0;
     this.#spare = [];
     return true;
+  }
+
+  /** The same list where there is nothing to be moved. */
+  #failedLast<T>(list: readonly T[], hasFailed: (each: T) => boolean): readonly T[] {
+    if (list.length === 1 || this.#shared.failed.isEmpty) return list;
+    const failed = list.filter(hasFailed);
+    return failed.length === 0 ? list : [...list.filter((each) => !failed.includes(each)), ...failed];
+  }
+
+  /** A name has when each of its addresses has, as far as they are known. */
+  #hasFailed({ address, host, port }: ServedBackend): boolean {
+    const { failed, resolver } = this.#shared;
+    if (address) return failed.has(`${address.text} ${port}`);
+    const addresses = resolver.cached(host) ?? [];
+    return addresses.length > 0 && addresses.every(({ text }) => failed.has(`${text} ${port}`));
   }
 
   /** Begins with the route as it is now; false: it has nobody for this connection. */
@@ -169,6 +190,7 @@ export class Dial {
       return false;
     }
     this.#route = route;
+    this.#tiers = null;
     this.#tierIndex = -1;
     this.#tierLeft = 0;
     return true;
@@ -210,8 +232,8 @@ export class Dial {
 
   /** Whether there is anybody to try after the one that was taken last. */
   #hasOthers(): boolean {
-    const { tiers } = this.#route.forwarding.value;
-    return this.#nextBackend < this.#backends.length || this.#spare.length > 0 || this.#tierIndex + 1 < tiers.length;
+    const isLastTier = this.#tierIndex + 1 >= (this.#tiers?.length ?? 0);
+    return this.#nextBackend < this.#backends.length || this.#spare.length > 0 || !isLastTier;
   }
 
   #resolved(backend: ServedBackend, addresses: readonly Address[]): void {
@@ -226,7 +248,10 @@ export class Dial {
       else if (verdict && this.#tried.length === 0) this.#detail = `${backend.key}: ${verdict.detail}`;
     }
     const turn = allowed.length > 1 ? Math.floor(Math.random() * allowed.length) : 0;
-    const [first, ...others] = [...allowed.slice(turn), ...allowed.slice(0, turn)];
+    const inTurn = [...allowed.slice(turn), ...allowed.slice(0, turn)];
+    const [first, ...others] = this.#failedLast(inTurn, ({ text }) =>
+      this.#shared.failed.has(`${text} ${backend.port}`),
+    );
     for (const address of others) this.#spare.push({ backend, address });
     if (!first || !this.#connect(backend, first)) this.#next();
   }
@@ -237,6 +262,7 @@ export class Dial {
     if (this.#tried.includes(what)) return false;
     this.#tried.push(what);
     this.#tierLeft--;
+    this.#shared.failed.trying(what);
     const load = this.#shared.chooser.opened(this.#route.forwarding.value, this.#tier!, backend);
     const target = { address: address.text, family: address.family, port: backend.port };
     const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
@@ -283,6 +309,7 @@ export class Dial {
         return this.#next();
       }
       this.#over = true;
+      this.#shared.failed.answered(attempt.what);
       this.#owner.dialled(attempt);
     } catch (error) {
       this.#owner.bug(error);
@@ -304,6 +331,7 @@ export class Dial {
 
   #attemptFailed(attempt: Attempt, reason: DialFailure, detail: string): void {
     this.#giveUp(attempt);
+    if (reason !== "no_backend") this.#shared.failed.failed(attempt.what);
     this.#owner.attemptFailed(attempt.backend);
     this.#reason = reason;
     this.#detail = detail;

@@ -2,6 +2,7 @@
 // budgets, turns) is in memory that all workers share.
 import type { LeftSlots, TrafficAnnouncement } from "../shared/traffic.ts";
 import { BackendChooser } from "../backend/backend-chooser.ts";
+import { FailedAddresses } from "../backend/failed-addresses.ts";
 import { BackendResolver } from "../backend/backend-resolver.ts";
 import { UpstreamSockets } from "../backend/upstream-sockets.ts";
 import { Connection } from "../connection/connection.ts";
@@ -77,6 +78,7 @@ export class Engine {
       evicted: new EvictedClients(memory.evictedMax),
       limiter: new RouteLimiter(routes, new SharedEntries(memory.sources, worker), now),
       chooser: new BackendChooser(routes, now),
+      failed: new FailedAddresses(),
       countries,
       open: this.#open,
       resolver: this.#resolver,
