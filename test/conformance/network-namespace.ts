@@ -11,15 +11,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ListenerAddress } from "@helloway/edge/relay/relay";
+import type { ForwarderArguments } from "./forwarder.fixture.ts";
 import { Peer } from "../harness/peer.ts";
 
 export interface NetworkNamespace extends AsyncDisposable {
   /** Starts what follows it inside, with no process between. */
   readonly enter: readonly string[];
-  /** A client that comes from inside. */
-  connect(to: ListenerAddress): Promise<Peer>;
-  /** Accepts there what it passes on, bytes and ends, to another address, in connections of its own. */
-  forward(from: ListenerAddress, to: ListenerAddress): Promise<Forwarder>;
+  /** A client that comes from inside. @param source one of its addresses; absent: any. */
+  connect(to: ListenerAddress, source?: string): Promise<Peer>;
+  /** Accepts there what it passes on, bytes and ends, to another address or to a path, in connections of its own. */
+  forward(from: ListenerAddress, to: ListenerAddress | string): Promise<Forwarder>;
 }
 
 export interface Forwarder {
@@ -30,12 +31,15 @@ export interface Forwarder {
 export interface NetworkNamespaceOptions {
   /** CIDRs whose every address is this host's. */
   local?: readonly string[];
+  /** IPv6 addresses that its clients may come from. */
+  sources?: readonly string[];
   /** What the system takes the ports of clients from; absent: as everywhere. */
   clientPorts?: { first: number; last: number };
 }
 
 export async function startNetworkNamespace({
   local = [],
+  sources = [],
   clientPorts,
 }: NetworkNamespaceOptions): Promise<NetworkNamespace> {
   const routes = local.map((cidr) => `ip ${cidr.includes(":") ? "-6" : "-4"} route add local ${cidr} dev lo`);
@@ -43,7 +47,10 @@ export async function startNetworkNamespace({
   const ports = clientPorts
     ? [`echo "${clientPorts.first} ${clientPorts.last}" > /proc/sys/net/ipv4/ip_local_port_range`]
     : [];
-  const script = ["set -e", "ip link set lo up", ...routes, ...ports, "echo ready", "exec cat"].join("\n");
+  const addresses = sources.map((each) => `ip address add ${each}/128 dev lo`);
+  const script = ["set -e", "ip link set lo up", ...routes, ...addresses, ...ports, "echo ready", "exec cat"].join(
+    "\n",
+  );
   const asRoot = process.getuid?.() === 0 ? [] : ["--map-root-user"];
   const holder = spawn("unshare", ["--net", ...asRoot, "sh", "-c", script], { stdio: ["pipe", "pipe", "pipe"] });
   let complaint = "";
@@ -67,9 +74,9 @@ export async function startNetworkNamespace({
   const started: ChildProcess[] = [];
   const paths: string[] = [];
 
-  const start = async (from: string, to: ListenerAddress): Promise<ChildProcess> => {
+  const start = async (...forwarder: ForwarderArguments): Promise<ChildProcess> => {
     const program = fileURLToPath(new URL("./forwarder.fixture.ts", import.meta.url));
-    const args = [process.execPath, program, from, JSON.stringify(to)];
+    const args = [process.execPath, program, ...forwarder.map((each) => JSON.stringify(each))];
     const child = spawn(enter[0]!, [...enter.slice(1), ...args], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
     started.push(child);
     await once(child, "message");
@@ -78,11 +85,12 @@ export async function startNetworkNamespace({
 
   return {
     enter,
-    async connect(to) {
-      const path = join(tmpdir(), `helloway-${process.pid}-${holder.pid}-${to.address}-${to.port}`);
+    async connect(to, source) {
+      const way = [process.pid, holder.pid, to.address, to.port, ...(source === undefined ? [] : [source])];
+      const path = join(tmpdir(), `helloway-${way.join("-")}`);
       if (!paths.includes(path)) {
         paths.push(path);
-        await start(path, to);
+        await start(path, to, source ?? null);
       }
       const socket = connect({ path, allowHalfOpen: true });
       const peer = new Peer(socket);
@@ -90,7 +98,7 @@ export async function startNetworkNamespace({
       return peer;
     },
     async forward(from, to) {
-      const child = await start(JSON.stringify(from), to);
+      const child = await start(from, to, null);
       return {
         async count() {
           child.send("count");

@@ -171,7 +171,8 @@ async function listen(relay: Relay, config: AgentConfig): Promise<void> {
 /** Which listener a system error of listening is about. */
 function listenerOf(error: unknown): string | null {
   if (!(error instanceof Error) || !("address" in error) || !("port" in error)) return null;
-  return formatSocketAddress({ host: String(error.address), port: Number(error.port) });
+  if (typeof error.address !== "string" || typeof error.port !== "number") return null;
+  return formatSocketAddress({ host: error.address, port: error.port });
 }
 
 function describeAgent(agent: Agent, relay: Relay, admin: AdminServer): AgentDescription {

@@ -243,6 +243,18 @@ export function defineLimits(makeRelay: MakeRelay): void {
       });
     });
 
+    test("counts a connection that is over several limits once while it observes", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(
+        name,
+        backend,
+        observed({ newPerSecond: 1, newPerSecondPerSource: 1, bytesPerSecond: 1_000n }),
+      );
+      for (let i = 0; i < 3; i++) await carried(engine, backend, "down", 1_000_000);
+      expect(await engine.route(name)).toMatchObject({ opened: 3, overLimit: 3 });
+    });
+
     test("only counts a connection that is faster while it observes", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();

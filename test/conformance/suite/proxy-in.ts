@@ -253,6 +253,27 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
       await engine.closes(name, { limited: 1, cut: 4 });
     });
 
+    test("give the addresses of an IPv6 /64 to one backend where the source chooses it", async () => {
+      const tier = await Promise.all(["a", "b", "c", "d"].map((word) => startSayingBackend(word)));
+      await using stack = new AsyncDisposableStack();
+      for (const each of tier) stack.use(each);
+      const engine = await start(behindProxy);
+      await engine.serve(
+        routeObject(name, { hostnames: [name], balance: Balance.SOURCE_HASH, backends: tier.map(backendFields) }),
+      );
+      const chosen = new Set<string>();
+      for (let network = 1; network <= 16; network++) {
+        const words = new Set<string>();
+        for (const host of ["::1", "::2", ":ffff:1:2:3"]) {
+          words.add(await askFrom(engine, `2001:db8:0:${network.toString(16)}${host}`));
+        }
+        expect([network, words.size]).toEqual([network, 1]);
+        for (const word of words) chosen.add(word);
+      }
+      // Of 16 sources all go to one of four backends in one of a billion runs.
+      expect(chosen.size).toBeGreaterThan(1);
+    });
+
     test("choose by the source that they carry, and hand it on with the address that it connected to", async () => {
       await using backend = await startTcpBackend();
       await using another = await startTcpBackend();

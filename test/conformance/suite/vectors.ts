@@ -5,7 +5,7 @@ import { alerts } from "@helloway/edge/relay/hello/hello";
 import type { TableObject } from "@helloway/edge/relay/relay";
 import type { CloseReason } from "@helloway/routing/close-reason";
 import type { Peer } from "../../harness/peer.ts";
-import { routeObject, settingsObject } from "../../harness/table-objects.ts";
+import { defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alertBytes, backendFields, type MakeRelay, useOneEngine } from "./fixture.ts";
 
@@ -76,6 +76,31 @@ export function defineVectors(makeRelay: MakeRelay): void {
         rx: bytes.length,
         tx: client.receivedBytes,
       });
+      expect(backend.count).toBe(0);
+    });
+  });
+
+  // A default may serve who is not registered, never who cannot be read.
+  describe("every hello vector that is refused, in a pool with defaults", () => {
+    const start = useOneEngine(makeRelay);
+    const refused = cases.filter(({ verdict }) => ["reject", "close", "timeout"].includes(verdict));
+
+    test.each(refused)("$id", async (row) => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      const hello = { timeoutMs: row.then === "silence" ? HELLO_TIMEOUT_MS : 5_000, bytesMax: HANDSHAKE_BYTES_MAX };
+      const backends = [backendFields(backend)];
+      const defaults = { noSni: defaultRoute("@noSni", backends), unmatched: defaultRoute("@unmatched", backends) };
+      await engine.serve(settingsObject({ hello, ...defaults }));
+      const client = await engine.connect();
+      const bytes = Buffer.from(row.hex, "hex");
+      await sendSegments(client, bytes, row.chunks ?? bytes.length);
+      if (row.then === "fin") client.end();
+      await client.over();
+      expect(expectedBytes(row)).toContain(client.received().toString("hex"));
+      client.end();
+      await expect.poll(() => engine.records.length).toBe(1);
+      expect(engine.records[0]).toMatchObject({ route: "-", reason: reasonOf(row) });
       expect(backend.count).toBe(0);
     });
   });

@@ -65,6 +65,7 @@ export class Connection
   /** Of a PROXY header: they are not the client's. */
   #headerBytes = 0;
   #state: ConnectionState = accepted;
+  #isOverLimit = false;
   #timer: NodeJS.Timeout | null = null;
   #hello: HelloRecord = noHello;
   #helloAt: number | null = null;
@@ -204,7 +205,7 @@ export class Connection
     if (limits === null) return true;
     const over: ConnectionLimit | null = this.#core.limiter.admit(this, uid, limits, this.source);
     if (over === null) return true;
-    if (!limits.enforce) this.#core.traffic.overLimit(this.#routeSlot);
+    if (!limits.enforce) this.#overLimit();
     return !limits.enforce;
   }
 
@@ -278,6 +279,13 @@ export class Connection
   }
 
   overBandwidth(): void {
+    this.#overLimit();
+  }
+
+  /** It counts once, whatever it is over. */
+  #overLimit(): void {
+    if (this.#isOverLimit) return;
+    this.#isOverLimit = true;
     this.#core.traffic.overLimit(this.#routeSlot);
   }
 
