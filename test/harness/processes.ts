@@ -31,6 +31,8 @@ export interface StartOptions {
   cwd?: string;
   uid?: number;
   gid?: number;
+  /** Descriptors that it gets from 3 on. */
+  passed?: readonly number[];
 }
 
 /**
@@ -45,7 +47,7 @@ export function startProcess(
   const child = spawn(process.execPath, [helloway, ...commands[kind], ...(options.args ?? [])], {
     cwd: options.cwd ?? repository,
     env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", ...env },
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: ["ignore", "pipe", "pipe", ...(options.passed ?? []), "ipc"],
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { prepareDataDirectory } from "@helloway/runtime/data-directory";
+import { ConfigError } from "@helloway/runtime/environment";
 import { lockDirectory } from "@helloway/runtime/directory-lock";
 import { type Logger, createLogger, createLogStream } from "@helloway/runtime/logger";
 import { describeListenError } from "@helloway/runtime/port-in-use";
@@ -24,6 +25,7 @@ import { type DiskState, TableStore } from "./control/table-store.ts";
 import { toTableView } from "./control/table-view.ts";
 import { createRelay } from "./relay/create-relay.ts";
 import { relayFeatures } from "./relay/features.ts";
+import { isListeningDescriptor } from "./listening-descriptors.ts";
 import type { ListenerAddress, ListenerSpec, Relay } from "./relay/relay.ts";
 
 /** How long the end of an agent waits for its last report to be delivered; what is not is delivered by the next start. */
@@ -35,6 +37,7 @@ const lastReportTimeoutMs = 5_000;
  */
 export async function runAgent(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readConfig(env);
+  checkPassed(config.listen);
   const dataDirectory = await prepareDataDirectory(config.dataDirectory);
   await using _lock = await lockDirectory(dataDirectory, "edge");
   const logStream = createLogStream({ format: config.logFormat });
@@ -154,6 +157,18 @@ async function restore(table: ServedTable, saved: HeldTable, log: Logger): Promi
   } catch (error) {
     log.error({ err: error, revision }, "the saved table cannot be served");
   }
+}
+
+/** Throws ConfigError. */
+function checkPassed(specs: readonly ListenerSpec[]): void {
+  const problems = specs.flatMap((spec) => {
+    if (!("descriptors" in spec)) return [];
+    const wrong = spec.descriptors.filter((each) => !isListeningDescriptor(each));
+    return wrong.map(
+      (each) => `HELLOWAY_EDGE_LISTEN: fd:${spec.name}: descriptor ${each} is no TCP socket that listens`,
+    );
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 async function listen(relay: Relay, config: AgentConfig): Promise<void> {
