@@ -202,14 +202,15 @@ export function defineRefusals(makeRelay: MakeRelay): void {
         await using backend = await startTcpBackend();
         const engine = await start();
         await engine.serve(
-          settingsObject({ hello: { timeoutMs: 30_000, bytesMax: 65_536 } }),
+          settingsObject({ hello: { timeoutMs: 30_000, bytesMax: 32_768 } }),
           routeObject(name, { hostnames: [name], backends: [backendFields(backend)] }),
         );
-        // Most of a hello of 60,000 bytes; all of them together are 12 MiB.
+        // Most of a hello of 32,000 bytes; all of them together are 7.6 MiB.
         const part = Buffer.concat([
-          Buffer.from("16030140000100ea60", "hex"),
+          Buffer.from("160301400001007d00", "hex"),
           Buffer.alloc(16_380),
-          ...Array.from({ length: 2 }, () => [Buffer.from("1603014000", "hex"), Buffer.alloc(16_384)]).flat(),
+          Buffer.from("1603013a98", "hex"),
+          Buffer.alloc(15_000),
         ]);
         const holding: Peer[] = [];
         for (let i = 0; i < SOURCE_UNDECIDED_MAX - 1; i++) {

@@ -176,7 +176,7 @@ onPostgres((open) => {
     expect(seen).toEqual(Array.from({ length: total }, (_, i) => i + 1));
     const table = await checkTable(database.db, "counted");
     expect(table.filter((entry) => entry.startsWith("1 "))).toHaveLength(16);
-    expect((await getRoute(ours, { team: "ours", name: "w3" })).revision).toBeLessThanOrEqual(total);
+    expect((await getRoute(ours, { team: "ours", name: "w3" })).object.revision).toBeLessThanOrEqual(total);
   });
 
   test("routes that change places between two pools at once do not wait for each other for ever", async () => {

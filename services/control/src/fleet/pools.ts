@@ -1,6 +1,6 @@
 import { asc, count, eq, gt } from "drizzle-orm";
 import { emptyDigest } from "@helloway/routing/object-digest";
-import type { Tx } from "../db/database.ts";
+import type { Db, Tx } from "../db/database.ts";
 import { read } from "../db/read.ts";
 import { edges } from "../db/schema/edges.ts";
 import { pools } from "../db/schema/pools.ts";
@@ -21,11 +21,14 @@ import { type ObjectView, type Put, toObjectView } from "./object-view.ts";
 import { type Page, type PageInput, readCursor, toPage } from "./page.ts";
 import { checkPrecondition, type Precondition } from "./precondition.ts";
 import { commitRevision, effectiveChanges } from "./revisions.ts";
+import { poolWarnings, type RouteWarning } from "./route-warnings.ts";
 import type { PoolSpec } from "./specs.ts";
 
 export interface PoolView extends ObjectView<PoolSpec, Record<string, never>> {
   /** Number of the last change of its table. */
   revision: number;
+  /** What its defaults ask for and do not get as things are. */
+  warnings: RouteWarning[];
 }
 
 /** What everybody may know of a pool. */
@@ -35,7 +38,9 @@ export interface PoolNameView {
 
 type PoolRow = typeof pools.$inferSelect;
 
-const toView = (row: PoolRow): PoolView => ({ ...toObjectView(row, row.spec, {}), revision: row.revision });
+async function toView(db: Db, row: PoolRow): Promise<PoolView> {
+  return { ...toObjectView(row, row.spec, {}), revision: row.revision, warnings: await poolWarnings(db, row) };
+}
 
 /** Makes or changes a pool. Administrators. */
 export async function putPool(
@@ -55,7 +60,7 @@ export async function putPool(
       checkPrecondition(row, precondition);
       if (row !== undefined) {
         checkManagedBy(row, put);
-        if (isUnchanged(row, put)) return { object: toView(row), created: false };
+        if (isUnchanged(row, put)) return { object: await toView(tx, row), created: false };
       }
       checkSpec(put.spec, sockets);
       const [written] =
@@ -79,7 +84,7 @@ export async function putPool(
         after: contentOf(written),
       });
       const revision = await commitSettings(tx, ctx, written, sockets);
-      return { object: toView({ ...written, revision }), created: row === undefined };
+      return { object: await toView(tx, { ...written, revision }), created: row === undefined };
     }
   });
 }
@@ -89,7 +94,7 @@ export async function getPool(ctx: Context, { name }: { name: string }): Promise
   return await read(ctx.db, async (db) => {
     const [row] = await db.select().from(pools).where(eq(pools.name, name));
     if (row === undefined) throw notFound(name);
-    return isFleetReader(ctx) ? toView(row) : { name: row.name };
+    return isFleetReader(ctx) ? await toView(db, row) : { name: row.name };
   });
 }
 
@@ -103,12 +108,16 @@ export async function listPools(ctx: Context, { limit, cursor }: PageInput): Pro
       .where(after === null ? undefined : gt(pools.name, after[0] as string))
       .orderBy(asc(pools.name))
       .limit(limit + 1);
-    return toPage(
+    const page = toPage(
       rows,
       limit,
       (row) => [row.name],
-      (row) => (isFleetReader(ctx) ? toView(row) : { name: row.name }),
+      (row) => row,
     );
+    const items = isFleetReader(ctx)
+      ? await Promise.all(page.items.map((row) => toView(db, row)))
+      : page.items.map(({ name }) => ({ name }));
+    return { ...page, items };
   });
 }
 

@@ -95,7 +95,7 @@ eachDatabase((open) => {
     await expect(fleet.route(ours, "ours", "moved", { hostnames, match: h2 })).rejects.toMatchObject({
       message: expect.stringContaining("ours/follower"),
     });
-    expect((await getRoute(ours, { team: "ours", name: "moved" })).spec.match).toEqual(office);
+    expect((await getRoute(ours, { team: "ours", name: "moved" })).object.spec.match).toEqual(office);
 
     // Without criteria, and with fewer hostnames at the same time.
     await fleet.route(ours, "ours", "moved", { hostnames: hostnames.slice(0, 1) });
@@ -146,7 +146,7 @@ eachDatabase((open) => {
       onReject: "drop" as const,
     };
     const made = await fleet.route(ours, "ours", "every", spec);
-    expect((await getRoute(ours, { team: "ours", name: "every" })).spec).toMatchObject(spec);
+    expect((await getRoute(ours, { team: "ours", name: "every" })).object.spec).toMatchObject(spec);
     const again = await fleet.route(ours, "ours", "every", spec);
     expect(again).toEqual({ ...made, created: false, changed: false });
   });

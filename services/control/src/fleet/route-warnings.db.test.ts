@@ -1,4 +1,4 @@
-import { createFleet, type Fleet } from "@helloway/test/harness/fleet";
+import { backend, createFleet, described, type Fleet, poolSpec, timeouts } from "@helloway/test/harness/fleet";
 import { eachDatabase } from "@helloway/test/harness/database";
 import { eq } from "drizzle-orm";
 import { beforeAll, beforeEach, expect, test } from "vitest";
@@ -6,7 +6,8 @@ import type { Database } from "../db/database.ts";
 import { edges } from "../db/schema/edges.ts";
 import { pools } from "../db/schema/pools.ts";
 import type { Context } from "./context.ts";
-import { deleteRoute, listRoutes } from "./routes.ts";
+import { getPool, putPool } from "./pools.ts";
+import { deleteRoute, getRoute, listRoutes } from "./routes.ts";
 import type { RouteSpec } from "./specs.ts";
 
 const all = ["access", "balance", "limits", "match", "proxyProtocol"];
@@ -37,6 +38,10 @@ eachDatabase((open) => {
     const { warnings } = await fleet.route(ours, "ours", name, { hostnames, ...spec }, { dryRun });
     return warnings.map(({ code, pointer }) => `${code} ${pointer}`);
   };
+  const readWarnings = async (name: string) => {
+    const { warnings } = await getRoute(ours, { team: "ours", name });
+    return warnings.map(({ code, pointer }) => `${code} ${pointer}`);
+  };
   const edge = async (name: string, features: string[], values: Partial<typeof edges.$inferInsert> = {}) => {
     const [pool] = await database.db.select().from(pools).where(eq(pools.name, "main"));
     const row = { name, poolId: pool?.id ?? "", features, seenAt: new Date(), ...values };
@@ -54,6 +59,10 @@ eachDatabase((open) => {
     expect(await warningsOf("one", { match: alpn("h2", "h3") })).toEqual(unreachable.slice(1));
     expect(await warningsOf("rest", {})).toEqual([]);
     expect(await warningsOf("one", { match: alpn("h2") })).toEqual([]);
+    expect(await readWarnings("one")).toEqual([]);
+    // Whoever reads it learns what the end of another route has brought about.
+    await deleteRoute(ours, { team: "ours", name: "rest", precondition: {} });
+    expect(await readWarnings("one")).toEqual(unreachable.slice(1));
     // In another pool the same names have other routes.
     expect(await warningsOf("elsewhere", { match: alpn("h2"), pool: "other" })).toEqual(unreachable);
   });
@@ -111,5 +120,26 @@ eachDatabase((open) => {
     const access = { allow: [], deny: [], allowCountries: [], denyCountries: ["NL"], minTlsVersion: null };
     expect(await warningsOf("geo", { access })).toEqual(["edge_lacks_geo_database /spec/access/denyCountries"]);
     expect(await warningsOf("geo", { access: { ...access, denyCountries: [], minTlsVersion: "1.2" } })).toEqual([]);
+  });
+
+  test("a pool's defaults are warned of where they are written and read", async () => {
+    await edge("blind", all);
+    const access = { allow: [], deny: [], allowCountries: ["NL"], denyCountries: [], minTlsVersion: null };
+    const defaults = { backends: [backend()], timeouts, access };
+    const spec = { ...poolSpec, noSni: defaults, unmatched: { ...defaults, balance: "random" as const } };
+    const put = { ...described, spec };
+    const { object } = await putPool(fleet.admin, { name: "main", put, precondition: {} });
+    const expected = ["/spec/noSni/access/allowCountries", "/spec/unmatched/access/allowCountries"].map((pointer) => ({
+      code: "edge_lacks_geo_database",
+      pointer,
+      detail: expect.stringMatching(/: blind\.$/),
+    }));
+    expect(object.warnings).toEqual(expected);
+    await database.db.update(edges).set({ features: ["access", "geo"] });
+    expect(await getPool(fleet.admin, { name: "main" })).toMatchObject({
+      warnings: [{ code: "edge_lacks_feature", pointer: "/spec/unmatched/balance" }],
+    });
+    await fleet.pool("main");
+    expect(await getPool(fleet.admin, { name: "main" })).toMatchObject({ warnings: [] });
   });
 });

@@ -1,11 +1,12 @@
-// What is stored as asked and will still surprise: said with the write, and with its dry run. A warning never stops a write, because
-// what is missing may come later: another route of the hostname, a newer edge, a country database.
+// What is stored as asked and will still surprise: said with the write, with its dry run, and to whoever reads it, since what others
+// write may bring it about later. A warning never stops a write, because what is missing may come: another route of the hostname, a
+// newer edge, a country database.
 import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import type { Db } from "../db/database.ts";
 import { edges } from "../db/schema/edges.ts";
 import { routeNames, routes } from "../db/schema/routes.ts";
-import { type RouteFeature, routeFeatures, usesCountries } from "./route-features.ts";
-import type { RouteSpec } from "./specs.ts";
+import { routeFeatures, usesCountries } from "./route-features.ts";
+import type { PoolSpec, RouteBodySpec, RouteSpec } from "./specs.ts";
 
 export interface RouteWarning {
   /** snake_case, stable. */
@@ -22,17 +23,19 @@ const geoFeature = "geo";
 /** A fleet may have hundreds; the number says the rest. */
 const edgesNamedMax = 5;
 
-const pointers: Record<RouteFeature, string> = {
-  access: "/spec/access",
-  balance: "/spec/balance",
-  limits: "/spec/limits",
-  match: "/spec/match",
-  proxyProtocol: "/spec/proxyProtocol",
-};
-
 /** Of a route as it is now stored: in the transaction of a write, what has just been written. */
 export async function routeWarnings(db: Db, route: { poolId: string; spec: RouteSpec }): Promise<RouteWarning[]> {
-  return [...(await acmeWarnings(db, route)), ...(await edgeWarnings(db, route))];
+  return [...(await acmeWarnings(db, route)), ...(await edgeWarnings(db, route, "/spec"))];
+}
+
+/** Of the defaults of a pool, likewise. */
+export async function poolWarnings(db: Db, pool: { id: string; spec: PoolSpec }): Promise<RouteWarning[]> {
+  const warnings: RouteWarning[] = [];
+  for (const key of ["noSni", "unmatched"] as const) {
+    const spec = pool.spec[key];
+    if (spec !== null) warnings.push(...(await edgeWarnings(db, { poolId: pool.id, spec }, `/spec/${key}`)));
+  }
+  return warnings;
 }
 
 /** One team holds a hostname in a pool, so all its routes there are the team's. */
@@ -55,7 +58,12 @@ function refusesAcme({ match }: RouteSpec): boolean {
   return match !== undefined && match.alpn.length > 0 && !match.alpn.includes(acmeProtocol);
 }
 
-async function edgeWarnings(db: Db, { poolId, spec }: { poolId: string; spec: RouteSpec }): Promise<RouteWarning[]> {
+/** @param at where the body with these fields is, as a JSON pointer. */
+async function edgeWarnings(
+  db: Db,
+  { poolId, spec }: { poolId: string; spec: RouteBodySpec & Pick<RouteSpec, "match"> },
+  at: string,
+): Promise<RouteWarning[]> {
   const features = routeFeatures(spec);
   if (features.length === 0) return [];
   // An edge that never connected has not said what it can.
@@ -71,19 +79,19 @@ async function edgeWarnings(db: Db, { poolId, spec }: { poolId: string; spec: Ro
     const lacking = without(feature);
     if (lacking.length === 0) continue;
     const detail = `Edges that do not know "${feature}" refuse the route until they are upgraded: ${list(lacking)}.`;
-    warnings.push({ code: "edge_lacks_feature", detail, pointer: pointers[feature] });
+    warnings.push({ code: "edge_lacks_feature", detail, pointer: `${at}/${feature}` });
   }
   const lacking = usesCountries(spec) ? without(geoFeature) : [];
   if (lacking.length > 0) {
     const detail = `Edges without a country database refuse the route until they have one (HELLOWAY_GEO_DATABASE): ${list(lacking)}.`;
-    warnings.push({ code: "edge_lacks_geo_database", detail, pointer: countriesPointer(spec) });
+    warnings.push({ code: "edge_lacks_geo_database", detail, pointer: `${at}/${countriesField(spec)}` });
   }
   return warnings;
 }
 
-function countriesPointer({ match, access }: RouteSpec): string {
-  if (match !== undefined && match.countries.length > 0) return "/spec/match/countries";
-  return `/spec/access/${access !== undefined && access.allowCountries.length > 0 ? "allow" : "deny"}Countries`;
+function countriesField({ match, access }: Pick<RouteSpec, "match" | "access">): string {
+  if (match !== undefined && match.countries.length > 0) return "match/countries";
+  return `access/${access !== undefined && access.allowCountries.length > 0 ? "allow" : "deny"}Countries`;
 }
 
 function list(names: readonly string[]): string {

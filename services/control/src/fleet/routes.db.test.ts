@@ -62,7 +62,7 @@ eachDatabase((open) => {
     expect(again).toEqual({ created: false, changed: false, object: made.object, warnings: [] });
     expect(await auditRows()).toBe(rows);
     expect(await revisionOf("main")).toBe(made.object.revision);
-    expect(await getRoute(ours, { team: "ours", name: "one" })).toEqual(made.object);
+    expect((await getRoute(ours, { team: "ours", name: "one" })).object).toEqual(made.object);
     await checkTable(database.db, "main");
   });
 
@@ -264,7 +264,7 @@ eachDatabase((open) => {
       kind: "not_found",
     });
     await expect(listRoutes(ours, { limit: 10, cursor: null })).rejects.toMatchObject({ kind: "forbidden" });
-    expect((await getRoute(fleet.viewer, target)).name).toBe("secret");
+    expect((await getRoute(fleet.viewer, target)).object.name).toBe("secret");
     await expect(deleteRoute(fleet.viewer, { ...target, precondition: {} })).rejects.toMatchObject({
       kind: "forbidden",
     });
@@ -311,7 +311,7 @@ eachDatabase((open) => {
   describe("status", () => {
     const hostnames = ["status.ours.example.com"];
     const target = { team: "ours", name: "status" };
-    const state = async () => (await getRoute(ours, target)).status;
+    const state = async () => (await getRoute(ours, target)).object.status;
     let revision: number;
     let epoch: number;
 

@@ -112,8 +112,11 @@ async function writeRoute(tx: Tx, ctx: Context, team: Team, { name, put, precond
   return { row: after, created: row === undefined, changed: true };
 }
 
-/** One route. Members of the team, administrators and viewers. */
-export async function getRoute(ctx: Context, input: { team: string; name: string }): Promise<RouteView> {
+/** One route, and what it asks for and does not get as things are. Members of the team, administrators and viewers. */
+export async function getRoute(
+  ctx: Context,
+  input: { team: string; name: string },
+): Promise<{ object: RouteView; warnings: RouteWarning[] }> {
   return await read(ctx.db, async (db) => {
     const team = await requireTeam(ctx, input.team, "reader");
     const [row] = await db
@@ -121,7 +124,7 @@ export async function getRoute(ctx: Context, input: { team: string; name: string
       .from(routes)
       .where(and(eq(routes.teamId, team.id), eq(routes.name, input.name)));
     if (row === undefined) throw notFound(input);
-    return await toView(db, row, team.name, ctx.now());
+    return { object: await toView(db, row, team.name, ctx.now()), warnings: await routeWarnings(db, row) };
   });
 }
 

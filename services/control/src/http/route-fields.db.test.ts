@@ -65,7 +65,7 @@ eachDatabase((openDatabase) => {
     expect((await call("PUT", `${path}/second`, { spec })).status).toBe(201);
   });
 
-  test("warnings come with the write and with its dry run, beside the object, and are not kept", async () => {
+  test("warnings come with the write and with its dry run, beside the object, and whenever it is read", async () => {
     const body = { spec: { ...spec, hostnames: ["h2.example.com"], match: { alpn: ["h2"] } } };
     const warnings = [
       { code: "acme_tls_unreachable", detail: expect.stringContaining("h2.example.com"), pointer: "/spec/hostnames/0" },
@@ -77,6 +77,9 @@ eachDatabase((openDatabase) => {
       status: 201,
       body: { name: "warned", warnings },
     });
+    expect((await call("GET", `${path}/warned`)).body).toMatchObject({ warnings });
+    // What another route brings about is not kept.
+    expect((await call("PUT", `${path}/plain`, { spec: { ...spec, hostnames: ["h2.example.com"] } })).status).toBe(201);
     expect((await call("GET", `${path}/warned`)).body).not.toHaveProperty("warnings");
   });
 

@@ -8,7 +8,7 @@ import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
 import { respondRead, respondWritten } from "./respond-object.ts";
 import { objectName } from "./schemas/name.ts";
 import { queryFlag } from "./schemas/query-flag.ts";
-import { dryRunOutput, printRoute, printWarnings, routeOutput, routeWrite, routeWritten } from "./schemas/route.ts";
+import { dryRunOutput, printRoute, printWarnings, routeOutput, routeWrite, warnedRoute } from "./schemas/route.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 
@@ -46,7 +46,7 @@ const get = createRoute({
   method: "get",
   path,
   request: { params, query: noQuery },
-  responses: answers({ 200: json("The route.", routeOutput, { ETag: etagHeader }) }, ...authenticated, 404, 422),
+  responses: answers({ 200: json("The route.", warnedRoute, { ETag: etagHeader }) }, ...authenticated, 404, 422),
 });
 
 const put = createRoute({
@@ -67,10 +67,10 @@ const put = createRoute({
   },
   responses: answers(
     {
-      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([routeWritten, dryRunOutput]), {
+      200: json("Changed, or as it was; with `dryRun` what would change.", z.union([warnedRoute, dryRunOutput]), {
         ETag: etagHeader,
       }),
-      201: json("Made.", routeWritten, { ETag: etagHeader, Location: locationHeader }),
+      201: json("Made.", warnedRoute, { ETag: etagHeader, Location: locationHeader }),
     },
     ...authenticated,
     ...takesBody,
@@ -103,8 +103,8 @@ export function routesApp(deps: HttpDependencies): OpenAPIHono<AppEnv> {
   });
   app.openapi(get, async (c) => {
     const { team, route } = c.req.valid("param");
-    const object = await getRoute(contextOf(c, deps), { team, name: route });
-    return respondRead(c, printRoute(object));
+    const { object, warnings } = await getRoute(contextOf(c, deps), { team, name: route });
+    return respondRead(c, { ...printRoute(object), ...printWarnings(warnings) });
   });
   app.openapi(put, async (c) => {
     const { team, route } = c.req.valid("param");

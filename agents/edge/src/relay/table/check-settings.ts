@@ -26,8 +26,8 @@ export type SettingsCheck =
   /** refusal: of a default, which is then not served. */
   { kind: "served"; settings: ServedSettings; refusal: Refusal | null } | { kind: "refused"; refusal: Refusal };
 
-/** The parser takes no more bytes on the wire, whatever a pool says. */
-const HELLO_BYTES_MAX = 65_536;
+/** No pool may ask for more. */
+const HELLO_BYTES_MAX = 32_768;
 /** A hello's type and length. */
 const HELLO_BYTES_MIN = 4;
 
@@ -61,7 +61,12 @@ export function checkSettings(body: Uint8Array, { ownSockets, geo }: SettingsGro
     unmatched: unmatched.route,
     policy,
   };
-  return { kind: "served", settings, refusal: noSni.refusal ?? unmatched.refusal };
+  return { kind: "served", settings, refusal: bothOf(noSni.refusal, unmatched.refusal) };
+}
+
+function bothOf(one: Refusal | null, other: Refusal | null): Refusal | null {
+  if (one === null || other === null) return one ?? other;
+  return { code: one.code, detail: `${one.detail} ${other.detail}` };
 }
 
 function checkDefault(

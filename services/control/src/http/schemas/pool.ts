@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import { poolSpecInput, poolSpecOutput, printPoolSpec } from "./pool-spec.ts";
+import { printWarnings, warningsOutput } from "./route.ts";
 import type { PoolNameView, PoolView } from "../../fleet/pools.ts";
 
 export const poolWrite = objectWrite(poolSpecInput).openapi("PoolWrite", {
@@ -20,7 +21,10 @@ export const poolWrite = objectWrite(poolSpecInput).openapi("PoolWrite", {
 export const poolOutput = objectOutput("Pool", {
   spec: poolSpecOutput,
   status: z.object({}),
-  more: { revision: z.int().openapi({ description: "Number of the last change of its table.", example: 41 }) },
+  more: {
+    revision: z.int().openapi({ description: "Number of the last change of its table.", example: 41 }),
+    warnings: warningsOutput,
+  },
 });
 
 /** What everybody may know of a pool. */
@@ -32,6 +36,7 @@ export const poolOrNameOutput = z.union([poolOutput, poolNameOutput]);
 export const printPool = (view: PoolView): z.infer<typeof poolOutput> => ({
   ...printObject(view),
   revision: view.revision,
+  ...printWarnings(view.warnings),
   spec: printPoolSpec(view.spec),
   status: {},
 });

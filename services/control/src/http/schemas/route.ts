@@ -45,12 +45,12 @@ const ofRoutes = {
 
 export const routeOutput = objectOutput("Route", { spec: routeSpecOutput, status: routeStatus, more: ofRoutes });
 
-const warnings = z
+export const warningsOutput = z
   .array(
     z.object({
       code: z.enum(["acme_tls_unreachable", "edge_lacks_feature", "edge_lacks_geo_database"]),
       detail: z.string(),
-      pointer: z.string().openapi({ description: "JSON pointer into the body.", example: "/spec/hostnames/0" }),
+      pointer: z.string().openapi({ description: "JSON pointer into the object.", example: "/spec/hostnames/0" }),
     }),
   )
   .optional()
@@ -59,11 +59,11 @@ const warnings = z
       "What the route asks for and will not get as things are; absent: nothing. `acme_tls_unreachable`: every route of a hostname asks for other protocols than `acme-tls/1`. `edge_lacks_feature`, `edge_lacks_geo_database`: edges of the pool will refuse it.",
   });
 
-/** What a write answers. */
-export const routeWritten = objectOutput("WrittenRoute", {
+/** What reading or writing one answers. */
+export const warnedRoute = objectOutput("WarnedRoute", {
   spec: routeSpecOutput,
   status: routeStatus,
-  more: { ...ofRoutes, warnings },
+  more: { ...ofRoutes, warnings: warningsOutput },
 });
 
 export const dryRunOutput = z
@@ -71,7 +71,7 @@ export const dryRunOutput = z
     dryRun: z.literal(true),
     change: z.enum(["create", "update", "none"]).openapi({ description: "What the write would do." }),
     object: routeOutput.openapi({ description: "The route as it would be." }),
-    warnings,
+    warnings: warningsOutput,
   })
   .openapi("DryRun");
 
@@ -83,6 +83,6 @@ export const printRoute = (view: RouteView): z.infer<typeof routeOutput> => ({
   status: view.status,
 });
 
-/** The part of a write's answer that is there only when it says something. */
-export const printWarnings = (given: readonly RouteWarning[]): { warnings?: z.infer<typeof warnings> } =>
+/** The part of an answer that is there only when it says something. */
+export const printWarnings = (given: readonly RouteWarning[]): { warnings?: z.infer<typeof warningsOutput> } =>
   given.length === 0 ? {} : { warnings: given.map(({ code, detail, pointer }) => ({ code, detail, pointer })) };
