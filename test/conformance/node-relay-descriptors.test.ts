@@ -1,7 +1,7 @@
 // What the agent's engine does when its process has no descriptors left, for connections of its own or at all: nothing ends that was
 // going on, whom it cannot serve is refused, or ended, or waits, and when clients leave it serves again. Its counts add up all the time.
 import { expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { settingsObject } from "../harness/table-objects.ts";

@@ -1,7 +1,7 @@
 // What the agent's engine keeps of clients while their backends are dialled, in a process of its own so that the figures are its own.
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startSilentListener } from "../harness/silent-listener.ts";

@@ -2,7 +2,7 @@
 // meanwhile; its listening sockets are passed. Says over IPC where it listens (null: listen() rejected) once all of it is over, and ends
 // a worker when it is told to.
 import type { Worker } from "node:worker_threads";
-import { createRelay } from "@helloway/edge/relay/create-relay";
+import { createRelay } from "./engine.ts";
 import type { ListenerAddress } from "@helloway/edge/relay/relay";
 
 const [meanwhile, own, ...descriptors] = process.argv.slice(2);

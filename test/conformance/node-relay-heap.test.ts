@@ -1,7 +1,7 @@
 // What the agent's engine does when one of its threads has no heap left: V8 ends that thread, and what it had is lost as it is with
 // any dead worker; the process, and everybody else, goes on.
 import { expect, onTestFinished, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { routeUid, settingsObject } from "../harness/table-objects.ts";

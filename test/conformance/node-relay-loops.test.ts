@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { LimitMode } from "@helloway/proto/table";
 import type { RouteCounters } from "@helloway/edge/relay/relay";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { type RouteOptions, routeUid, settingsObject } from "../harness/table-objects.ts";
 import { type NetworkNamespace, startNetworkNamespace } from "./network-namespace.ts";
 import { type RelayProcess, startRelayProcess } from "./node-relay-process.ts";

@@ -1,5 +1,5 @@
 // The part of the suite that is heavy: once, with two workers.
-import { createRelay } from "@helloway/edge/relay/create-relay";
+import { createRelay } from "./engine.ts";
 import { defineResets } from "./suite/resets.ts";
 import { defineRobustness } from "./suite/robustness.ts";
 

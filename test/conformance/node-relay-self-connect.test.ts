@@ -2,7 +2,7 @@
 // that a client is given may be that very one, and TCP connects it to itself (RFC 9293, section 3.5, simultaneous open). In a network
 // of its own, which has no other ports to give.
 import { expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { routeUid, settingsObject } from "../harness/table-objects.ts";
 import { startNetworkNamespace } from "./network-namespace.ts";
 import { startRelayProcess } from "./node-relay-process.ts";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { LimitMode } from "@helloway/proto/table";
 import type { ListenerAddress, RouteCounters } from "@helloway/edge/relay/relay";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../harness/peer.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startSayingBackend } from "../harness/saying-backend.ts";

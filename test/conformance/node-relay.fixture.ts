@@ -4,7 +4,7 @@
 import { closeSync, openSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import type { Worker } from "node:worker_threads";
-import { createRelay } from "@helloway/edge/relay/create-relay";
+import { createRelay } from "./engine.ts";
 import type { ConnectionRecord, DrainOptions, TableUpdate } from "@helloway/edge/relay/relay";
 import { exhaustHeap } from "./exhausted-heap.ts";
 import type { Ask, Asked, RelayProcessStart, Told } from "./node-relay-process.ts";

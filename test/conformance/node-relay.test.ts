@@ -1,5 +1,5 @@
 // The engine of the agent, through the suite that every engine must pass: with one worker and with four.
-import { createRelay } from "@helloway/edge/relay/create-relay";
+import { createRelay } from "./engine.ts";
 import { describe } from "vitest";
 import { defineAccess } from "./suite/access.ts";
 import { defineBackendAddresses } from "./suite/backend-addresses.ts";

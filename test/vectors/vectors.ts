@@ -4,7 +4,8 @@
 // `alpn` where they are to be read. And one recorded hello a line: `b64` and `expect` with `versions` as sent, GREASE included.
 import { readFileSync } from "node:fs";
 import { HelloParser } from "@helloway/edge/relay/hello/hello-parser";
-import { alerts, type HelloVerdict, type ParsedHello } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
+import { type HelloVerdict, type ParsedHello } from "@helloway/edge/relay/hello/hello";
 import { canonicalName } from "@helloway/routing/name";
 
 interface EdgeCase {

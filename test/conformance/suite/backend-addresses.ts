@@ -1,6 +1,6 @@
 // Backends are untrusted input: however an address is spelt or a name resolves, only what was checked and granted is dialled.
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { startDnsServer } from "../../harness/dns-server.ts";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { settingsObject } from "../../harness/table-objects.ts";

@@ -1,7 +1,7 @@
 // Table updates that come while a backend is looked for: they hold for every connection that is not connected yet.
 import { describe, expect, test } from "vitest";
 import { ProxyProtocol } from "@helloway/proto/table";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { startDnsServer } from "../../harness/dns-server.ts";
 import type { Peer } from "../../harness/peer.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";

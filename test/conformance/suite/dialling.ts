@@ -1,6 +1,6 @@
 // How a backend is found: which is tried, how often, for how long, and what is never dialled.
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { startDnsServer } from "../../harness/dns-server.ts";
 import type { Peer } from "../../harness/peer.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";

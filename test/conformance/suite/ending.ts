@@ -1,6 +1,6 @@
 // When the engine itself ends connections: timeouts of the route, cut, drain, close.
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { routeObject, routeUid } from "../../harness/table-objects.ts";

@@ -1,6 +1,6 @@
 // What the vectors have no room for: hellos at a cap and one byte beyond it, and each field that must not come twice.
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, clientHello, extension, extensionTypes, record } from "../../vectors/hello-bytes.ts";

@@ -1,7 +1,7 @@
 // PROXY headers from a load balancer in front: on listeners set to them, from whom is trusted, and never guessed.
 import { describe, expect, test } from "vitest";
 import { Balance, LimitMode, ProxyProtocol } from "@helloway/proto/table";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../../harness/peer.ts";
 import { writeCountryFile } from "../../harness/country-file.ts";
 import { type ProxyEnds, proxyLine, proxyV2, proxyV2WithCrc, readProxyV2 } from "../../harness/proxy-header.ts";

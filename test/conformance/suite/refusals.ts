@@ -1,7 +1,7 @@
 // How connections are refused, and how many may wait to be.
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { barrierObject, defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import { LimitMode } from "@helloway/proto/table";
 import { receiveHashed, sendHashed } from "../../harness/hashed-stream.ts";
 import type { Peer } from "../../harness/peer.ts";

@@ -1,6 +1,6 @@
 // What becomes of updates: one swap, refusals object by object, and connections that never notice.
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { TableObject } from "@helloway/edge/relay/relay";
 import { OnReject, WildcardDepth } from "@helloway/proto/table";
 import {

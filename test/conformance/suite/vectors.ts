@@ -1,7 +1,7 @@
 // Every vector over real sockets, cut into segments as it says: the alert, the close reason, the route.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { alerts } from "@helloway/edge/relay/hello/hello";
+import { alerts } from "@helloway/routing/alert";
 import type { TableObject } from "@helloway/edge/relay/relay";
 import type { CloseReason } from "@helloway/routing/close-reason";
 import type { Peer } from "../../harness/peer.ts";

@@ -1,4 +1,4 @@
-import type { Alert } from "../hello/hello.ts";
+import type { Alert } from "@helloway/routing/alert";
 
 /** RFC 9846, section 6: a fatal alert in a record of version 3.3. */
 export function alertRecord(alert: Alert): Uint8Array {

@@ -13,7 +13,8 @@
 // - Whoever leaves the state dialling has the client leave it too (WaitingClient.leave()).
 import type { CloseReason, RefusedReason } from "@helloway/routing/close-reason";
 import { Dial, type Dialled, type DialFailure, type DialOwner } from "../backend/dial.ts";
-import { type Alert, alerts, type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
+import { type Alert, alerts } from "@helloway/routing/alert";
+import { type HelloVerdict, type ParsedHello } from "../hello/hello.ts";
 import { HelloParser } from "../hello/hello-parser.ts";
 import type { ConnectionLimit, HeldLimits } from "../limits/route-limiter.ts";
 import { ProxyHeaderParser } from "../proxy-protocol/proxy-header-parser.ts";

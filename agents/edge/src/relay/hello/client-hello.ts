@@ -1,7 +1,8 @@
 // The body of a ClientHello (RFC 9846, section 4.1.2). Its frame is checked whole, because a length that lies is how two parsers
 // come to read two different names; of what the frame holds, only what decides routing is.
 import { noProtocols, type OfferedProtocols } from "@helloway/routing/offered-protocols";
-import { alerts, type HelloRejection, type ParsedHello } from "./hello.ts";
+import { alerts } from "@helloway/routing/alert";
+import { type HelloRejection, type ParsedHello } from "./hello.ts";
 import {
   isRejection,
   offersPostQuantum,

@@ -1,7 +1,8 @@
 // The extensions that decide routing, read strictly: TLS stacks differ in what they forgive, and a hello that one of them reads
 // otherwise than we do must not get past. key_share decides nothing and is read leniently.
 import { OfferedProtocols } from "@helloway/routing/offered-protocols";
-import { alerts, type HelloRejection } from "./hello.ts";
+import { alerts } from "@helloway/routing/alert";
+import { type HelloRejection } from "./hello.ts";
 
 const HOST_NAME = 0;
 

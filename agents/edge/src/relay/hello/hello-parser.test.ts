@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import * as build from "../../../../../test/vectors/hello-bytes.ts";
 import { readVectors, verdictOf } from "../../../../../test/vectors/vectors.ts";
 import { HelloParser } from "./hello-parser.ts";
-import { alerts, type HelloVerdict, type ParsedHello } from "./hello.ts";
+import { alerts } from "@helloway/routing/alert";
+import { type HelloVerdict, type ParsedHello } from "./hello.ts";
 
 const folder = new URL("../../../../../test/vectors/", import.meta.url);
 const edgeCases = readVectors(new URL("edge-cases.json", folder).pathname);

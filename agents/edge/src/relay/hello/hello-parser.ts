@@ -9,7 +9,8 @@
 // - Time is linear in the bytes pushed; memory grows with what arrived, never with what a length declared.
 // - Nothing throws, whatever the bytes.
 import { CLIENT_HELLO_BODY_BYTES_MIN, parseClientHello } from "./client-hello.ts";
-import { alerts, type HelloRejection, type HelloVerdict } from "./hello.ts";
+import { alerts } from "@helloway/routing/alert";
+import { type HelloRejection, type HelloVerdict } from "./hello.ts";
 
 /** A hello with post-quantum key shares has 2 KiB; the largest seen in the wild has 12. */
 export const HANDSHAKE_BYTES_MAX_DEFAULT = 32_768;

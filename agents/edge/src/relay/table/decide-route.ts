@@ -1,7 +1,7 @@
 import { decide } from "@helloway/routing/decide";
 import type { HelloFacts } from "@helloway/routing/hello-facts";
 import type { RefusedReason } from "@helloway/routing/close-reason";
-import { type Alert, alerts } from "../hello/hello.ts";
+import { type Alert, alerts } from "@helloway/routing/alert";
 import type { ServedRoute } from "./served-route.ts";
 import type { Table } from "./table.ts";
 
