@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // unit: fast, no database, no processes (part of `npm run check`). database: on the embedded database and on a real Postgres.
 // conformance: what any Relay must do, over real sockets. e2e: real processes.
@@ -9,8 +10,19 @@ const project = (name: string, include: string[], exclude: string[] = [], extra:
 
 const database = "{runtime,proto,agents,services,infra,tools,test}/**/*.db.test.ts";
 
+/** By how long their files take: what takes minutes must not begin when everything else is done. */
+const longestFirst = [/conformance\/node-relay-(one|four)/, /conformance\//, /e2e\//, /\.db\.test/, /./];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => longestFirst.findIndex((each) => each.test(moduleId));
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     environment: "node",
     // A busy machine may take longer than the second that is the default; a poll ends as soon as it holds.
     expect: { poll: { timeout: 20_000 } },

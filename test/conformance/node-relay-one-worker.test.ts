@@ -1,0 +1,3 @@
+import { defineSuite } from "./suite/suite.ts";
+
+defineSuite(1);
