@@ -205,6 +205,7 @@ export function defineLimits(makeRelay: MakeRelay): void {
 
     /** One connection that carries bytes one way; its record. */
     async function carried(engine: Engine, backend: TcpBackend, way: "up" | "down", bytes: number) {
+      const before = engine.records.length;
       const client = await engine.hello(name);
       const upstream = await backend.next();
       const helloBytes = helloFor(name).length;
@@ -214,8 +215,8 @@ export function defineLimits(makeRelay: MakeRelay): void {
       await (way === "up" ? upstream.bytes(helloBytes + bytes) : client.bytes(bytes));
       await (way === "up" ? upstream : client).over();
       (way === "up" ? upstream : client).end();
-      await expect.poll(() => engine.records.length).toBe(1);
-      return engine.records[0]!;
+      await expect.poll(() => engine.records.length).toBe(before + 1);
+      return engine.records[before]!;
     }
 
     test.each(["up", "down"] as const)("holds each connection to the rate on the way %s", async (way) => {
