@@ -6,7 +6,7 @@ import { writeCountryFile } from "../../harness/country-file.ts";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { defaultRoute, settingsObject } from "../../harness/table-objects.ts";
 import { clientHello, record, serverName, supportedVersions } from "../../vectors/hello-bytes.ts";
-import { backendFields, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { backendFields, helloFor, type MakeRelay, routeTo, useOneEngine } from "./fixture.ts";
 import { ask, outcome, say } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -64,7 +64,7 @@ const versions: [string, number, Uint8Array, string][] = [
 
 export function defineAccess(makeRelay: MakeRelay): void {
   describe("access", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test.each(lists)("denies those %s, and counts them at the route", async (_whom, access, expected) => {
       await using database = await writeCountryFile(countries);

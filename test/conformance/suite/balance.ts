@@ -6,7 +6,7 @@ import type { Peer } from "../../harness/peer.ts";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { type BackendFields, routeObject } from "../../harness/table-objects.ts";
 import { refusingPort, type TcpBackend } from "../../harness/tcp-backend.ts";
-import { backendFields, type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { backendFields, type Engine, helloFor, type MakeRelay, useOneEngine } from "./fixture.ts";
 import { ask, firstWord, outcome } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -66,7 +66,7 @@ async function bySource(engine: Engine): Promise<string[]> {
 
 export function defineBalance(makeRelay: MakeRelay): void {
   describe("balance", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("roundRobin gives every backend exactly its weight in a period, also of connections that come at once", async () => {
       await using tier = await Tier.start(3);

@@ -6,7 +6,7 @@ import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { defaultRoute, routeObject, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import type { TcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, latin1 } from "../../vectors/hello-bytes.ts";
-import { backendFields, type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { backendFields, type Engine, helloFor, type MakeRelay, useOneEngine } from "./fixture.ts";
 import { LARGE_HELLO_OFFERS, largeHello } from "./large-hello.ts";
 import { ask, outcome, say } from "./outcome.ts";
 
@@ -55,7 +55,7 @@ const offering = (engine: Engine, ...protocols: string[]): Promise<string> =>
 
 export function defineCriteria(makeRelay: MakeRelay): void {
   describe("criteria", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("serves by any of the offered protocols, and who offers none of them by the route without criteria", async () => {
       await using backends = new Backends();

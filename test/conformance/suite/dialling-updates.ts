@@ -7,7 +7,15 @@ import type { Peer } from "../../harness/peer.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { routeObject, type RouteOptions, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
-import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import {
+  backendFields,
+  type Engine,
+  expectRefusal,
+  helloFor,
+  type MakeRelay,
+  routeTo,
+  useOneEngine,
+} from "./fixture.ts";
 
 const name = "app.example.test";
 /** Of the first backend, who is silent: long enough for an update to come meanwhile. */
@@ -46,7 +54,7 @@ async function expectGreeting(client: Peer): Promise<void> {
 
 export function defineDiallingUpdates(makeRelay: MakeRelay): void {
   describe("updates while a backend is dialled", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("the connection goes to a backend that the route has now, and to none that was taken from it", async () => {
       await using silent = await startSilentListener();

@@ -6,7 +6,7 @@ import type { Peer } from "../../harness/peer.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
-import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, useOneEngine } from "./fixture.ts";
 
 const name = "app.example.test";
 const MIB = 1024 * 1024;
@@ -28,7 +28,7 @@ async function visit(engine: Engine, host = name): Promise<void> {
 
 export function defineDialling(makeRelay: MakeRelay): void {
   describe("dialling", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("goes on to the next backend when one refuses, and counts attempts at each and the connection once", async () => {
       await using backend = await startTcpBackend({ onConnection: greet });

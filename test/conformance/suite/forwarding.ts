@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Peer } from "../../harness/peer.ts";
 import { connectRaw } from "../../harness/raw-client.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
-import { type Engine, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { type Engine, helloFor, type MakeRelay, useOneEngine } from "./fixture.ts";
 import { timerOf } from "./tcp-timer.ts";
 
 const name = "app.example.test";
@@ -25,7 +25,7 @@ async function forwarded(engine: Engine, backend: TcpBackend): Promise<Pair> {
 
 export function defineForwarding(makeRelay: MakeRelay): void {
   describe("forwarding", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("hands the hello and what follows it to the backend unchanged, and the answer to the client", async () => {
       await using backend = await startTcpBackend();

@@ -4,7 +4,7 @@ import { LimitMode, OnReject } from "@helloway/proto/table";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { defaultRoute, routeObject, type RouteOptions, settingsObject } from "../../harness/table-objects.ts";
 import { alpn, latin1 } from "../../vectors/hello-bytes.ts";
-import { backendFields, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { backendFields, type MakeRelay, routeTo, useOneEngine } from "./fixture.ts";
 import { ask, firstWord } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -16,7 +16,7 @@ const h2 = { match: { alpn: [latin1("h2")] } };
 
 export function defineKept(makeRelay: MakeRelay): void {
   describe("a kept version", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("serves under the newest match", async () => {
       await using backend = await startSayingBackend("kept");

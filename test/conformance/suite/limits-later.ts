@@ -4,7 +4,7 @@ import { OnReject } from "@helloway/proto/table";
 import type { RouteOptions } from "../../harness/table-objects.ts";
 import { defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { startSayingBackend } from "../../harness/saying-backend.ts";
-import { backendFields, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { backendFields, type MakeRelay, routeTo, useOneEngine } from "./fixture.ts";
 import { enforced, leave, name, observed, wave } from "./limits.ts";
 
 const sources = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
@@ -13,7 +13,7 @@ const refused = { backends: [{ host: "10.9.8.7", port: 443 }] };
 
 export function defineLimitsLater(makeRelay: MakeRelay): void {
   describe("limits that come to a route in use", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("count who is open at the route, and give the place back when that one leaves", async () => {
       await using backend = await startSayingBackend("in", "stay");

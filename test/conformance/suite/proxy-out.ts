@@ -7,7 +7,7 @@ import { connectRaw } from "../../harness/raw-client.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn } from "../../vectors/hello-bytes.ts";
-import { backendFields, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import { backendFields, helloFor, type MakeRelay, useOneEngine } from "./fixture.ts";
 import { say } from "./outcome.ts";
 
 const name = "app.example.test";
@@ -39,7 +39,7 @@ async function finish(client: Peer): Promise<{ address: string; port: number }> 
 
 export function defineProxyOut(makeRelay: MakeRelay): void {
   describe("PROXY headers to backends", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("of version 1 are one line with the client's addresses, and come with the hello in one piece", async () => {
       await using backend = await startFirstReadBackend();

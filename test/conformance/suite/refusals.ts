@@ -7,7 +7,15 @@ import { connectRaw } from "../../harness/raw-client.ts";
 import { barrierObject, defaultRoute, routeObject, settingsObject } from "../../harness/table-objects.ts";
 import { refusingPort, startTcpBackend } from "../../harness/tcp-backend.ts";
 import { alpn, clientHello, record, serverName } from "../../vectors/hello-bytes.ts";
-import { alertBytes, backendFields, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
+import {
+  alertBytes,
+  backendFields,
+  expectRefusal,
+  helloFor,
+  type MakeRelay,
+  useEngines,
+  useOneEngine,
+} from "./fixture.ts";
 
 const name = "app.example.test";
 const SOURCE_UNDECIDED_MAX = 256;
@@ -15,10 +23,11 @@ const DISCARD_BYTES_MAX = 256 * 1024;
 
 export function defineRefusals(makeRelay: MakeRelay): void {
   describe("refusals", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
+    const startFresh = useEngines(makeRelay);
 
     test("refuses with internal_error until it has a table", async () => {
-      const engine = await start();
+      const engine = await startFresh();
       expect(engine.relay.serving()).toBe(false);
       await expectRefusal(await engine.hello(name), alerts.internalError);
       await engine.closes("-", { no_table: 1 });

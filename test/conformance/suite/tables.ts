@@ -13,7 +13,16 @@ import {
   tableObject,
 } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
-import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import {
+  backendFields,
+  type Engine,
+  expectRefusal,
+  helloFor,
+  type MakeRelay,
+  routeTo,
+  useEngines,
+  useOneEngine,
+} from "./fixture.ts";
 
 const name = "app.example.test";
 
@@ -43,7 +52,8 @@ const forbidden = { host: "10.9.8.7", port: 443 };
 
 export function defineTables(makeRelay: MakeRelay): void {
   describe("updates", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
+    const startFresh = useEngines(makeRelay);
 
     test("serves a new version to new connections and leaves the established ones alone", async () => {
       await using before = await startTcpBackend();
@@ -399,7 +409,7 @@ export function defineTables(makeRelay: MakeRelay): void {
 
     test("has nothing to serve without settings, and refuses what waits for them", async () => {
       await using backend = await saying("here");
-      const engine = await start();
+      const engine = await startFresh();
       const route = routeObject(name, { hostnames: [name], backends: [backendFields(backend)] });
       const { refused } = await engine.relay.apply({ snapshot: true, objects: [route], removals: [] });
       expect(refused).toMatchObject([{ id: route.id, code: "no_settings" }]);
@@ -411,7 +421,7 @@ export function defineTables(makeRelay: MakeRelay): void {
 
     test("takes kept versions back from disk with the snapshot at start", async () => {
       await using backend = await saying("kept");
-      const engine = await start();
+      const engine = await startFresh();
       const good = routeObject(name, { hostnames: [name], backends: [backendFields(backend)] });
       const { refused } = await engine.relay.apply({
         snapshot: true,

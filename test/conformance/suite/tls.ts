@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { missingClients, nodeClient, tlsClients } from "../../harness/tls-clients.ts";
 import { routeObject } from "../../harness/table-objects.ts";
 import { startTlsBackend } from "../../harness/tls-backend.ts";
-import { backendFields, type Engine, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { backendFields, type Engine, type MakeRelay, routeTo, useOneEngine } from "./fixture.ts";
 
 /** Payload of a full segment on the Internet, with timestamps and room for a tunnel: longer hellos come in two. */
 const ETHERNET_SEGMENT_BYTES = 1_400;
@@ -18,7 +18,7 @@ const where = missingClients.length === 0 ? "" : ` (not installed here: ${missin
 
 export function defineTls(makeRelay: MakeRelay): void {
   describe(`real TLS clients${where}`, () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
     let directory = "";
 
     beforeAll(async () => {

@@ -6,7 +6,7 @@ import { LimitMode } from "@helloway/proto/table";
 import type { Peer } from "../../harness/peer.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
-import { type Engine, helloFor, type MakeRelay, routeTo, useEngines } from "./fixture.ts";
+import { type Engine, helloFor, type MakeRelay, routeTo, useOneEngine } from "./fixture.ts";
 
 const name = "app.example.test";
 const KIB = 1024;
@@ -47,7 +47,7 @@ async function expectReset(peer: Peer): Promise<void> {
 
 export function defineUnreadResets(makeRelay: MakeRelay): void {
   describe("a reset that nothing read can tell of", () => {
-    const start = useEngines(makeRelay);
+    const start = useOneEngine(makeRelay);
 
     test("ends a dial for a client that has sent much already", async () => {
       await using silent = await startSilentListener();
