@@ -204,6 +204,29 @@ test("leaves no more than its budget to clients who say nothing, and serves thos
   expect(await met(await hello(edge))).toBe("served");
 });
 
+test("takes the places that it needs from the oldest of whoever has most of them, and from nobody else", async () => {
+  await using edge = await startEdge(1);
+  const silent = async (source: string, count: number): Promise<Peer[]> => {
+    const clients: Peer[] = [];
+    while (clients.length < count) clients.push(await connectRaw(edge.relay.listener, source));
+    return clients;
+  };
+  const many = await silent("127.0.1.1", 60);
+  const few = await silent("127.0.1.2", 20);
+  await expect.poll(async () => (await sums(edge)).undecided).toBe(80);
+  const newcomers = await silent("127.0.1.3", 40);
+  await expect.poll(async () => (await sums(edge)).accepted).toBe(120);
+  const { undecided } = await sums(edge);
+  const gone = 120 - undecided;
+  expect(gone).toBeGreaterThan(0);
+  expect(gone).toBeLessThan(many.length - newcomers.length);
+  await expect.poll(() => many.filter(({ ended }) => ended !== null).length).toBe(gone);
+  expect(many.slice(0, gone).map(({ ended }) => ended)).toEqual(Array<string>(gone).fill("fin"));
+  for (const client of many.slice(0, gone)) expect(await met(client)).toBe("refused");
+  for (const client of [...few, ...newcomers]) expect(client.ended).toBe(null);
+  for (const client of [...many, ...few, ...newcomers]) client.socket.destroy();
+});
+
 test("refuses whom it has no room for with an alert that what they go on sending takes from nobody, and counts each, also when its listening sockets take many descriptors", async () => {
   await using edge = await startEdge(4, 16);
   const clients: Peer[] = [];
