@@ -1,4 +1,5 @@
 // An agent on sockets that a supervisor has bound and keeps: what systemd does with socket units.
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempDisposable } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
@@ -55,14 +56,19 @@ async function startSupervised(): Promise<Supervised> {
   const backend = stack.use(await startSayingBackend("in", "stay"));
   const peer = stack.use(await startPeer({ authority }));
   const server = await listeningServer();
-  stack.defer(() => void server.close());
+  const { port } = server.address() as AddressInfo;
   const env = {
     ...environment(directory.path),
     HELLOWAY_CONTROL_ADDRESS: `127.0.0.1:${peer.port}`,
     HELLOWAY_JOIN_TOKEN: peer.joinToken,
     NODE_OPTIONS: `--import ${new URL("./worker-killer.fixture.ts", import.meta.url).href}`,
   };
-  const agent = stack.use(startProcess("agent", env, { passed: [descriptorOf(server)] }));
+  const descriptor = descriptorOf(server);
+  // The supervisor: it holds the socket and accepts nothing, which a server of this process would.
+  const holder = spawn("sleep", ["600"], { stdio: ["ignore", "ignore", "ignore", descriptor] });
+  stack.defer(() => void holder.kill("SIGKILL"));
+  const agent = stack.use(startProcess("agent", env, { passed: [descriptor] }));
+  server.close();
   await agent.ready;
   await expect.poll(() => peer.sessions.length, { timeout: 30_000 }).toBeGreaterThan(0);
   const objects = [
@@ -75,7 +81,6 @@ async function startSupervised(): Promise<Supervised> {
     digest: await digestAfter(null, { objects, removals: [] }),
   });
   await expect.poll(() => peer.sessions.at(-1)!.acks.length, { timeout: 10_000 }).toBeGreaterThan(0);
-  const { port } = server.address() as AddressInfo;
   const greeted = async (): Promise<Peer> => {
     const client = await connectRaw({ address: "127.0.0.1", port });
     client.send(helloFor(name));
@@ -117,4 +122,17 @@ test("says which passed descriptor is no listening socket, and starts nothing", 
   // Nothing was passed: its third descriptor is another one.
   expect(await agent.exited).toEqual({ code: 1, signal: null });
   expect(agent.stderr()).toContain("HELLOWAY_EDGE_LISTEN: fd:tls: descriptor 3 is no TCP socket that listens");
+});
+
+test("takes a socket that was opened in another network for what it is", async () => {
+  const program = `
+    import { notListening } from ${JSON.stringify(new URL("../../agents/edge/src/listening-descriptors.ts", import.meta.url).href)};
+    process.stdout.write(JSON.stringify(notListening([3])));
+  `;
+  const server = await listeningServer();
+  const asRoot = process.getuid?.() === 0 ? [] : ["--map-root-user"];
+  const command = ["--net", ...asRoot, process.execPath, "--input-type=module-typescript", "--eval", program];
+  const { stdout, stderr } = spawnSync("unshare", command, { stdio: ["ignore", "pipe", "pipe", descriptorOf(server)] });
+  server.close();
+  expect([stdout.toString(), stderr.toString()]).toEqual(["[]", ""]);
 });

@@ -25,7 +25,7 @@ import { type DiskState, TableStore } from "./control/table-store.ts";
 import { toTableView } from "./control/table-view.ts";
 import { createRelay } from "./relay/create-relay.ts";
 import { relayFeatures } from "./relay/features.ts";
-import { isListeningDescriptor } from "./listening-descriptors.ts";
+import { notListening } from "./listening-descriptors.ts";
 import type { ListenerAddress, ListenerSpec, Relay } from "./relay/relay.ts";
 
 /** How long the end of an agent waits for its last report to be delivered; what is not is delivered by the next start. */
@@ -163,8 +163,7 @@ async function restore(table: ServedTable, saved: HeldTable, log: Logger): Promi
 function checkPassed(specs: readonly ListenerSpec[]): void {
   const problems = specs.flatMap((spec) => {
     if (!("descriptors" in spec)) return [];
-    const wrong = spec.descriptors.filter((each) => !isListeningDescriptor(each));
-    return wrong.map(
+    return notListening(spec.descriptors).map(
       (each) => `HELLOWAY_EDGE_LISTEN: fd:${spec.name}: descriptor ${each} is no TCP socket that listens`,
     );
   });

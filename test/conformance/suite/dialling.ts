@@ -163,6 +163,23 @@ export function defineDialling(makeRelay: MakeRelay): void {
       }
     });
 
+    test("keeps in mind that a name's address could not be reached for longer than the name is known", async () => {
+      await using dns = await startDnsServer();
+      await using spare = await startTcpBackend({ onConnection: greet });
+      const engine = await start({ dnsServers: [dns.address] });
+      dns.set("dead.internal", ["127.0.0.1"], 1);
+      const dead = { host: "dead.internal", port: await refusingPort() };
+      await engine.serve(
+        routeObject(name, { hostnames: [name], backends: [dead, { ...backendFields(spare), priority: 1 }] }),
+      );
+      const startedAt = performance.now();
+      // Longer than two of its answers live.
+      while (performance.now() - startedAt < 2_500) await visit(engine);
+      const { attempts } = (await engine.route(name))!.backends.get(`${dead.host}:${dead.port}`)!;
+      expect(attempts).toBeGreaterThan(0);
+      expect(attempts).toBeLessThanOrEqual(WORKERS_MAX);
+    });
+
     test("tries everybody where all have failed, and finds who is back", async () => {
       const engine = await start();
       const { port } = await (async () => {

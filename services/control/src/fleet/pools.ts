@@ -114,9 +114,8 @@ export async function listPools(ctx: Context, { limit, cursor }: PageInput): Pro
       (row) => [row.name],
       (row) => row,
     );
-    const items = isFleetReader(ctx)
-      ? await Promise.all(page.items.map((row) => toView(db, row)))
-      : page.items.map(({ name }) => ({ name }));
+    const items: (PoolView | PoolNameView)[] = [];
+    for (const row of page.items) items.push(isFleetReader(ctx) ? await toView(db, row) : { name: row.name });
     return { ...page, items };
   });
 }

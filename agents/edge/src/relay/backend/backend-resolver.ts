@@ -54,6 +54,11 @@ export class BackendResolver {
     return answer && performance.now() < answer.expiresAt ? answer.addresses : null;
   }
 
+  /** What was known last, however long ago; empty: nothing. */
+  last(host: string): readonly Address[] {
+    return this.#answers.get(host)?.addresses ?? [];
+  }
+
   /** IPv4 addresses first; empty: the name has none, or nobody answered. Never rejects. */
   resolve(host: string): Promise<readonly Address[]> {
     const cached = this.cached(host);

@@ -24,6 +24,8 @@ const ATTEMPTS_MAX = 3;
 const DIAL_MAX_MS = 10_000;
 /** How long a name is waited for while there is somebody else to try. */
 const RESOLVE_MAX_MS = 2_500;
+/** Whoever has not answered for as long is taken for one that does not, should its client leave. */
+const SLOW_MS = 2_500;
 
 /** What this machine lacks, whichever backend is dialled: no backend is to blame, and the next attempt would come to the same. */
 const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
@@ -77,6 +79,9 @@ interface Attempt {
   slot: number;
   timer: NodeJS.Timeout | null;
   readonly what: string;
+  /** Of FailedAddresses. */
+  readonly place: string;
+  readonly startedAt: number;
 }
 
 export class Dial {
@@ -122,7 +127,10 @@ export class Dial {
     if (this.#resolveTimer) clearTimeout(this.#resolveTimer);
     this.#resolveTimer = null;
     const attempt = this.#attempt;
-    if (attempt) this.#giveUp(attempt);
+    if (!attempt) return;
+    // Clients that are less patient than their route must not be all that ever comes to a dead backend.
+    if (performance.now() - attempt.startedAt >= SLOW_MS) this.#shared.failed.failed(attempt.place);
+    this.#giveUp(attempt);
   }
 
   #next(): void {
@@ -173,9 +181,15 @@ export class Dial {
   /** A name has when each of its addresses has, as far as they are known. */
   #hasFailed({ address, host, port }: ServedBackend): boolean {
     const { failed, resolver } = this.#shared;
-    if (address) return failed.has(`${address.text} ${port}`);
-    const addresses = resolver.cached(host) ?? [];
-    return addresses.length > 0 && addresses.every(({ text }) => failed.has(`${text} ${port}`));
+    if (address) return failed.has(this.#place(address, port));
+    const policy = this.#shared.policy();
+    const dialled = resolver.last(host).filter((each) => policy?.check(this.#route.team, each, port).allowed);
+    return dialled.length > 0 && dialled.every((each) => failed.has(this.#place(each, port)));
+  }
+
+  /** An address as this route has found it: how long it may take to answer is the route's. */
+  #place({ text }: Address, port: number): string {
+    return `${this.#route.uid} ${text} ${port}`;
   }
 
   /** Begins with the route as it is now; false: it has nobody for this connection. */
@@ -249,8 +263,8 @@ export class Dial {
     }
     const turn = allowed.length > 1 ? Math.floor(Math.random() * allowed.length) : 0;
     const inTurn = [...allowed.slice(turn), ...allowed.slice(0, turn)];
-    const [first, ...others] = this.#failedLast(inTurn, ({ text }) =>
-      this.#shared.failed.has(`${text} ${backend.port}`),
+    const [first, ...others] = this.#failedLast(inTurn, (each) =>
+      this.#shared.failed.has(this.#place(each, backend.port)),
     );
     for (const address of others) this.#spare.push({ backend, address });
     if (!first || !this.#connect(backend, first)) this.#next();
@@ -262,11 +276,22 @@ export class Dial {
     if (this.#tried.includes(what)) return false;
     this.#tried.push(what);
     this.#tierLeft--;
-    this.#shared.failed.trying(what);
+    const place = this.#place(address, backend.port);
+    this.#shared.failed.trying(place);
     const load = this.#shared.chooser.opened(this.#route.forwarding.value, this.#tier!, backend);
     const target = { address: address.text, family: address.family, port: backend.port };
     const { handle, error } = connectTcp(target, (status) => this.#completed(attempt, status));
-    const attempt: Attempt = { handle, backend, address, load, slot: -1, timer: null, what };
+    const attempt: Attempt = {
+      handle,
+      backend,
+      address,
+      load,
+      slot: -1,
+      timer: null,
+      what,
+      place,
+      startedAt: performance.now(),
+    };
     if (ownShortages.includes(-error)) {
       this.#giveUp(attempt);
       this.#reason = "overloaded";
@@ -309,7 +334,7 @@ export class Dial {
         return this.#next();
       }
       this.#over = true;
-      this.#shared.failed.answered(attempt.what);
+      this.#shared.failed.answered(attempt.place);
       this.#owner.dialled(attempt);
     } catch (error) {
       this.#owner.bug(error);
@@ -320,7 +345,9 @@ export class Dial {
   timedOut(attempt: Attempt, timeoutMs: number): void {
     if (this.#attempt !== attempt) return;
     this.#attempt = null;
-    this.#attemptFailed(attempt, "connect_timeout", `${attempt.what} did not answer in ${Math.round(timeoutMs)} ms`);
+    const isWhole = timeoutMs >= this.#route.forwarding.value.timeouts.connectMs;
+    const detail = `${attempt.what} did not answer in ${Math.round(timeoutMs)} ms`;
+    this.#attemptFailed(attempt, "connect_timeout", detail, isWhole);
     this.#next();
   }
 
@@ -329,9 +356,10 @@ export class Dial {
     this.#owner.bug(error);
   }
 
-  #attemptFailed(attempt: Attempt, reason: DialFailure, detail: string): void {
+  /** @param isWhole a timeout was the route's, not what was left of the dial's time. */
+  #attemptFailed(attempt: Attempt, reason: DialFailure, detail: string, isWhole = false): void {
     this.#giveUp(attempt);
-    if (reason !== "no_backend") this.#shared.failed.failed(attempt.what);
+    if (reason === "connect_failed" || isWhole) this.#shared.failed.failed(attempt.place);
     this.#owner.attemptFailed(attempt.backend);
     this.#reason = reason;
     this.#detail = detail;

@@ -1,7 +1,7 @@
 // Addresses that could not be reached a moment ago. They are tried after all others, so that a dead backend costs a connection now and
 // then its time, and not every one of them. Nobody is left out for it: where all have failed, all are tried as if none had.
 //
-// Each worker finds out by itself. When an address's time is over, one connection tries it in its turn while the others still pass it by.
+// Each worker finds out by itself, and for each route: what is too slow for one may be what another waits for. When an address's time is over, one connection tries it in its turn while the others still pass it by.
 
 /** How long an address is passed by, and how long the one that tries it again may take to find out. */
 const FAILED_MS = 10_000;
@@ -10,7 +10,7 @@ const ADDRESSES_MAX = 10_000;
 
 export class FailedAddresses {
   readonly #now: () => number;
-  /** Until when, by address and port. */
+  /** Until when, by route, address and port. */
   readonly #until = new Map<string, number>();
 
   /** @param now milliseconds. */

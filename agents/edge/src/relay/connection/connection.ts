@@ -101,13 +101,13 @@ export class Connection
   #start(table: Table | null): void {
     const { origin, proxy } = this.#accepted;
     if (origin().kind === "loop") return this.#refuse("loop", null);
+    if (proxy?.trusted === false) return this.#refuse("bad_proxy_header", null);
     if (this.#core.sockets.isFull) return this.evict();
     this.#core.budget.add(this);
     // The budget is full of its source's and had to let go of this one first.
     if (this.#state !== accepted) return;
     if (this.#core.draining) return this.#refuse("draining", alerts.internalError);
     if (!table) return this.#refuse("no_table", alerts.internalError);
-    if (proxy?.trusted === false) return this.#refuse("bad_proxy_header", null);
     if (proxy) this.#state = { kind: "proxy", parser: new ProxyHeaderParser(), taken: 0, table };
     else this.#awaitHello(table);
     this.#timer = setTimeout(timeUp, Math.min(table.settings.helloTimeoutMs, TIMER_MAX_MS), this);
