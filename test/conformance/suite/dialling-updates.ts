@@ -4,6 +4,7 @@ import { ProxyProtocol } from "@helloway/proto/table";
 import { alerts } from "@helloway/routing/alert";
 import { startDnsServer } from "../../harness/dns-server.ts";
 import type { Peer } from "../../harness/peer.ts";
+import { startSayingBackend } from "../../harness/saying-backend.ts";
 import { startSilentListener } from "../../harness/silent-listener.ts";
 import { routeObject, type RouteOptions, routeUid, settingsObject } from "../../harness/table-objects.ts";
 import { startTcpBackend } from "../../harness/tcp-backend.ts";
@@ -16,14 +17,13 @@ import {
   routeTo,
   useOneEngine,
 } from "./fixture.ts";
+import { outcome } from "./outcome.ts";
 
 const name = "app.example.test";
 /** Of the first backend, who is silent: long enough for an update to come meanwhile. */
 const CONNECT_MS = 400;
 /** A system asks again for a connection after one second, and then after two more. */
 const LONG_CONNECT_MS = 8_000;
-
-const greet = (peer: Peer): void => peer.end("x");
 
 interface Address {
   host: string;
@@ -46,32 +46,26 @@ async function dialling(engine: Engine): Promise<Peer> {
   return client;
 }
 
-async function expectGreeting(client: Peer): Promise<void> {
-  await client.over();
-  expect(client.received().toString()).toBe("x");
-  client.end();
-}
-
 export function defineDiallingUpdates(makeRelay: MakeRelay): void {
   describe("updates while a backend is dialled", () => {
     const start = useOneEngine(makeRelay);
 
     test("the connection goes to a backend that the route has now, and to none that was taken from it", async () => {
       await using silent = await startSilentListener();
-      await using removed = await startTcpBackend({ onConnection: greet });
-      await using added = await startTcpBackend({ onConnection: greet });
+      await using removed = await startSayingBackend("x");
+      await using added = await startSayingBackend("x");
       const engine = await start();
       await engine.serve(inTurn([silent, removed]));
       const client = await dialling(engine);
       expect(await engine.edit(inTurn([added]))).toEqual([]);
-      await expectGreeting(client);
+      expect(await outcome(client)).toBe("x");
       await engine.closes(name, { backend_closed: 1 });
       expect([removed.count, added.count]).toEqual([0, 1]);
     });
 
     test("a route that is removed has no backend for the connection", async () => {
       await using silent = await startSilentListener();
-      await using backend = await startTcpBackend({ onConnection: greet });
+      await using backend = await startSayingBackend("x");
       const engine = await start();
       await engine.serve(inTurn([silent, backend]));
       const client = await dialling(engine);
@@ -84,7 +78,7 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
 
     test("an address that is not granted any more is not dialled", async () => {
       await using silent = await startSilentListener();
-      await using backend = await startTcpBackend({ host: "127.0.0.2", onConnection: greet });
+      await using backend = await startTcpBackend({ host: "127.0.0.2" });
       const engine = await start();
       await engine.serve(inTurn([silent, backend]));
       const client = await dialling(engine);
@@ -134,8 +128,8 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
     test("an update of another route leaves the turn of the backends as it is, also while a name is resolved", async () => {
       await using dns = await startDnsServer();
       await using silent = await startSilentListener();
-      await using backend = await startTcpBackend({ onConnection: greet });
-      await using spare = await startTcpBackend({ onConnection: greet });
+      await using backend = await startSayingBackend("x");
+      await using spare = await startSayingBackend("x");
       const engine = await start({ dnsServers: [dns.address] });
       let isKnown = false;
       dns.set("late.internal", () => (isKnown ? ["127.0.0.1"] : "silent"));
@@ -149,15 +143,15 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
       await expect.poll(() => dns.asked.length).toBeGreaterThan(0);
       await engine.edit(routeTo("other.example.test", spare));
       isKnown = true;
-      await expectGreeting(client);
+      expect(await outcome(client)).toBe("x");
       await engine.closes(name, { backend_closed: 1 });
       expect([backend.count, spare.count]).toEqual([1, 0]);
     });
 
     test("a name's answer that comes when the route has other backends is not dialled", async () => {
       await using dns = await startDnsServer();
-      await using removed = await startTcpBackend({ onConnection: greet });
-      await using added = await startTcpBackend({ onConnection: greet });
+      await using removed = await startSayingBackend("x");
+      await using added = await startSayingBackend("x");
       const engine = await start({ dnsServers: [dns.address] });
       let isKnown = false;
       dns.set("late.internal", () => (isKnown ? ["127.0.0.1"] : "silent"));
@@ -166,14 +160,14 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
       await expect.poll(() => dns.asked.length).toBeGreaterThan(0);
       await engine.edit(inTurn([added]));
       isKnown = true;
-      await expectGreeting(client);
+      expect(await outcome(client)).toBe("x");
       await engine.closes(name, { backend_closed: 1 });
       expect([removed.count, added.count]).toEqual([0, 1]);
     });
 
     test("a connection whose header was made for another PROXY protocol than the route's is refused", async () => {
       await using silent = await startSilentListener();
-      await using backend = await startTcpBackend({ onConnection: greet });
+      await using backend = await startSayingBackend("x");
       const engine = await start();
       await engine.serve(inTurn([silent, backend]));
       const client = await dialling(engine);

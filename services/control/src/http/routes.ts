@@ -8,7 +8,8 @@ import { noQuery, pageOf, pageQuery, toPage } from "./page-query.ts";
 import { respondRead, respondWritten } from "./respond-object.ts";
 import { objectName } from "./schemas/name.ts";
 import { queryFlag } from "./schemas/query-flag.ts";
-import { dryRunOutput, printRoute, printWarnings, routeOutput, routeWrite, warnedRoute } from "./schemas/route.ts";
+import { dryRunOutput, printRoute, routeOutput, routeWrite, warnedRoute } from "./schemas/route.ts";
+import { printWarnings } from "./schemas/warnings.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 

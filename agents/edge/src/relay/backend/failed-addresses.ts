@@ -18,7 +18,7 @@ export class FailedAddresses {
     this.#now = now;
   }
 
-  /** Whether there is none. */
+  /** Whether there is none: then nobody looks a name up here, which costs every connection more than the rest of this does. */
   get isEmpty(): boolean {
     return this.#until.size === 0;
   }
@@ -31,7 +31,7 @@ export class FailedAddresses {
 
   /** It is being tried: for others it stays what it was, until that is over. */
   trying(address: string): void {
-    if (this.#until.has(address)) this.#until.set(address, this.#now() + FAILED_MS);
+    if (!this.isEmpty && this.#until.has(address)) this.#until.set(address, this.#now() + FAILED_MS);
   }
 
   failed(address: string): void {
@@ -46,6 +46,6 @@ export class FailedAddresses {
   }
 
   answered(address: string): void {
-    this.#until.delete(address);
+    if (!this.isEmpty) this.#until.delete(address);
   }
 }

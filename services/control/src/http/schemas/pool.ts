@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import { poolSpecInput, poolSpecOutput, printPoolSpec } from "./pool-spec.ts";
-import { printWarnings, warningsOutput } from "./route.ts";
+import { printWarnings, warningsOutput } from "./warnings.ts";
 import type { PoolNameView, PoolView } from "../../fleet/pools.ts";
 
 export const poolWrite = objectWrite(poolSpecInput).openapi("PoolWrite", {

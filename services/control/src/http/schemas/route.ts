@@ -2,8 +2,8 @@ import { z } from "@hono/zod-openapi";
 import { objectOutput, printObject } from "./object-output.ts";
 import { objectWrite } from "./object-write.ts";
 import { printRouteSpec, routeSpecInput, routeSpecOutput } from "./route-spec.ts";
+import { warningsOutput } from "./warnings.ts";
 import type { RouteView } from "../../fleet/routes.ts";
-import type { RouteWarning } from "../../fleet/route-warnings.ts";
 
 export const routeWrite = objectWrite(routeSpecInput).openapi("RouteWrite", {
   example: {
@@ -45,20 +45,6 @@ const ofRoutes = {
 
 export const routeOutput = objectOutput("Route", { spec: routeSpecOutput, status: routeStatus, more: ofRoutes });
 
-export const warningsOutput = z
-  .array(
-    z.object({
-      code: z.enum(["acme_tls_unreachable", "edge_lacks_feature", "edge_lacks_geo_database"]),
-      detail: z.string(),
-      pointer: z.string().openapi({ description: "JSON pointer into the object.", example: "/spec/hostnames/0" }),
-    }),
-  )
-  .optional()
-  .openapi({
-    description:
-      "What the route asks for and will not get as things are; absent: nothing. `acme_tls_unreachable`: every route of a hostname asks for other protocols than `acme-tls/1`. `edge_lacks_feature`, `edge_lacks_geo_database`: edges of the pool will refuse it.",
-  });
-
 /** What reading or writing one answers. */
 export const warnedRoute = objectOutput("WarnedRoute", {
   spec: routeSpecOutput,
@@ -82,7 +68,3 @@ export const printRoute = (view: RouteView): z.infer<typeof routeOutput> => ({
   spec: printRouteSpec(view.spec),
   status: view.status,
 });
-
-/** The part of an answer that is there only when it says something. */
-export const printWarnings = (given: readonly RouteWarning[]): { warnings?: z.infer<typeof warningsOutput> } =>
-  given.length === 0 ? {} : { warnings: given.map(({ code, detail, pointer }) => ({ code, detail, pointer })) };
