@@ -130,13 +130,15 @@ export function defineLimits(makeRelay: MakeRelay): void {
       await using backend = await startSayingBackend("in", "stay");
       const engine = await start();
       await engine.serveOne(name, backend, observed({ connections: 3, connectionsPerSource: 2 }));
-      const { admitted, refused } = await wave(engine, 10, "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5");
+      // Two of each source: whichever come first, nobody is over the limit of a source.
+      const sources = Array.from({ length: 5 }, (_, i) => `127.0.0.${i + 2}`);
+      const { admitted, refused } = await wave(engine, 10, ...sources);
       expect([admitted.length, refused]).toEqual([10, 0]);
       expect(await engine.route(name)).toMatchObject({ opened: 10, closed: {}, overLimit: 7 });
       await leave(engine, admitted, 10);
       expect((await engine.route(name))!.overLimit).toBe(7);
-      await leave(engine, (await wave(engine, 2, "127.0.0.2")).admitted, 12);
-      expect((await engine.route(name))!.overLimit).toBe(7);
+      await leave(engine, (await wave(engine, 3, "127.0.0.2")).admitted, 13);
+      expect((await engine.route(name))!.overLimit).toBe(8);
     });
 
     test("counts nobody over a limit while it enforces", async () => {
