@@ -42,7 +42,7 @@ test("a later second signal ends it at once with 130", async () => {
       child.kill("SIGINT");
       expect(child.exitCode).toBe(130);
     },
-    { timeout: 10_000 },
+    { timeout: 20_000 },
   );
   expect(await ended).toEqual([130, null]);
 });

@@ -199,7 +199,7 @@ function updateOf(n: number, saying: TcpBackend, echoing: TcpBackend): TableUpda
   const otherRoute = (i: number): TableObject => routeTo(other(i), saying, { timeouts: { idleMs: 60_000 + n } });
   const barrier = (i: number): TableObject => barrierObject(`barrier-${i % 2}.example.test`, true);
   const served = [
-    routeTo(visited, saying, { timeouts: { connectMs: 2_000 + n } }),
+    routeTo(visited, saying, { timeouts: { connectMs: 10_000 + n } }),
     routeTo(echoed, echoing, { timeouts: { idleMs: 500_000 + n } }),
   ];
   if (n % 20 === 0) {

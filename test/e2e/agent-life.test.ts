@@ -78,7 +78,7 @@ async function serve(session: PeerSession, revision: number, backend: CountingBa
     objects: objects.map((object) => ({ ...object, kind: kindNumber(object.kind) })),
     digest: await digestAfter(null, { objects, removals: [] }),
   });
-  await expect.poll(() => session.acks.at(-1)?.disk?.savedRevision, { timeout: 10_000 }).toBe(BigInt(revision));
+  await expect.poll(() => session.acks.at(-1)?.disk?.savedRevision).toBe(BigInt(revision));
 }
 
 const sum = (reports: readonly ReportRequest[], of: (report: ReportRequest) => bigint): number =>
@@ -133,15 +133,15 @@ test("finds the control plane where it was last, and delivers what an agent that
   const { port } = peer;
   const killed = await startAgent(directory.path, joining(peer));
   await serve(await sessionOf(peer), 1, backend);
-  await expect.poll(() => peer.reports.length, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(() => peer.reports.length).toBeGreaterThan(0);
   await peer[Symbol.asyncDispose]();
   await visit({ port: killed.port, servername: "app.shop.test", ca: backend.cert });
-  await expect.poll(() => spooledCloses(directory.path), { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => spooledCloses(directory.path)).toBe(1);
   await killed.process.kill("SIGKILL");
   await using again = await startPeer({ authority }, port);
   await using agent = await startAgent(directory.path);
   await expect.poll(() => sum(again.reports, ({ accepted }) => accepted), { timeout: 30_000 }).toBe(1);
-  await expect.poll(() => new Set(again.reports.map(({ bootId }) => bootId)).size, { timeout: 20_000 }).toBe(2);
+  await expect.poll(() => new Set(again.reports.map(({ bootId }) => bootId)).size).toBe(2);
   expect(sum(again.reports, closes)).toBe(1);
   await expect.poll(() => agent.process.stderr()).toContain("an earlier run ended without its last report");
 }, 90_000);

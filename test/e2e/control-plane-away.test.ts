@@ -8,7 +8,12 @@ interface RouteBody {
   status: { state: string };
 }
 interface EdgeBody {
-  status: { state: string; desired: { revision: number }; applied: { revision: number } };
+  status: {
+    state: string;
+    desired: { revision: number };
+    applied: { revision: number };
+    saved: { revision: number } | null;
+  };
 }
 
 test("traffic outlives the control plane and the agent's own restart; both converge by themselves", async () => {
@@ -25,8 +30,15 @@ test("traffic outlives the control plane and the agent's own restart; both conve
   const greeting = async (ca: string) => (await visit({ port: edge.port, servername: "app.shop.test", ca })).greeting;
 
   expect((await put(first.address)).status).toBe(201);
-  await expect.poll(state, { timeout: 10_000 }).toBe("live");
+  await expect.poll(state).toBe("live");
   expect(await greeting(first.cert)).toBe("first");
+
+  // An edge serves a route before its disk has it.
+  const saved = async () => {
+    const { applied, saved } = (await installation.api<EdgeBody>("GET", "/edges/edge-1")).body.status;
+    return saved?.revision === applied.revision;
+  };
+  await expect.poll(saved).toBe(true);
 
   await installation.control.kill("SIGKILL");
   expect(await greeting(first.cert)).toBe("first");
@@ -53,7 +65,7 @@ test("an established connection outlives edits, the control plane and its return
   await installation.api("PUT", "/teams/shop/routes/app", {
     spec: { pool: "public", hostnames: ["app.shop.test"], backends: [{ address: backend.address }] },
   });
-  await expect.poll(state, { timeout: 10_000 }).toBe("live");
+  await expect.poll(state).toBe("live");
 
   const { connect } = await import("node:tls");
   const client = connect({ host: "127.0.0.1", port: edge.port, servername: "app.shop.test", ca: backend.cert });

@@ -25,7 +25,7 @@ beforeAll(async () => {
     await installation.api("PUT", `/teams/shop/routes/${name}`, {
       spec: { pool: "public", hostnames: [`${name}.shop.test`], backends: [{ address: backend.address }] },
     });
-    await vi.waitFor(async () => expect((await route(name)).status).toMatchObject(everywhere), { timeout: 15_000 });
+    await vi.waitFor(async () => expect((await route(name)).status).toMatchObject(everywhere), { timeout: 20_000 });
   }
 });
 afterAll(async () => {
@@ -90,7 +90,7 @@ test("an edge that is away is told as unreachable, and the others are cut all th
   const ended = once(one, "close");
   await edges[1]?.process.kill("SIGTERM");
   await expect
-    .poll(async () => (await cut("two")).body.edges, { timeout: 15_000 })
+    .poll(async () => (await cut("two")).body.edges, { timeout: 20_000 })
     .toEqual([
       { edge: "edge-1", state: "done", connections: 0 },
       { edge: "edge-2", state: "unreachable" },

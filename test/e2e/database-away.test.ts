@@ -27,7 +27,7 @@ test("while Postgres is away traffic goes on and the API says 503; when it is ba
     (await installation.api<RouteBody>("GET", `/teams/shop/routes/${name}`)).body.status?.state;
   const arrive = async () => await visit({ port: edge.port, servername: "app.shop.test", ca: backend.cert });
   expect((await put("app")).status).toBe(201);
-  await expect.poll(async () => await state("app"), { timeout: 10_000 }).toBe("live");
+  await expect.poll(async () => await state("app")).toBe("live");
   await arrive();
 
   await postgres.stop();
@@ -65,7 +65,7 @@ test("a database that is away at start is waited for, with a message, and served
     HELLOWAY_SECRET_KEY: Buffer.alloc(32, 7).toString("base64"),
     DATABASE_URL: databaseUrl,
   });
-  await expect.poll(() => control.stderr(), { timeout: 20_000 }).toMatch(/database/i);
+  await expect.poll(() => control.stderr()).toMatch(/database/i);
   await postgres.start();
   const { http } = (await control.ready) as { http: string };
   expect((await fetch(`http://${http}/readyz`)).status).toBe(200);

@@ -179,7 +179,7 @@ describe("Ctrl-C and a second start", () => {
 
   test("a launcher that is killed leaves nothing running", async () => {
     await dev.kill("SIGKILL");
-    await expect.poll(() => processesWith("HELLOWAY_DATA_DIR", dataDirectory), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => processesWith("HELLOWAY_DATA_DIR", dataDirectory)).toEqual([]);
     dev = await start();
     printed = dev.stdout();
   });

@@ -36,7 +36,7 @@ describe("one hostname, from the API to a real client", () => {
       spec: { pool: "public", hostnames: ["app.shop.test"], backends: [{ address: backend.address }] },
     });
     expect(answer.status).toBe(201);
-    await vi.waitFor(async () => expect((await route()).status.state).toBe("live"), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await route()).status.state).toBe("live"), { timeout: 20_000 });
   });
   afterAll(async () => {
     await installation?.[Symbol.asyncDispose]();
@@ -103,7 +103,7 @@ describe("one hostname, from the API to a real client", () => {
             () => "served",
             (error: Error) => error.message,
           ),
-        { timeout: 10_000 },
+        { timeout: 20_000 },
       )
       .toMatch(/unrecognized.name/i);
   });

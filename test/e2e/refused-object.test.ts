@@ -24,8 +24,8 @@ test("an edge refuses the object that would reach its own admin endpoint, says w
   const edge = await installation.addEdge("public", "edge-1", { HELLOWAY_EDGE_ADMIN: admin });
   const status = async (name: string) =>
     (await installation.api<RouteBody>("GET", `/teams/shop/routes/${name}`)).body.status;
-  await expect.poll(async () => (await status("good")).state, { timeout: 10_000 }).toBe("live");
-  await expect.poll(async () => (await status("bad")).state, { timeout: 10_000 }).toBe("rejected");
+  await expect.poll(async () => (await status("good")).state).toBe("live");
+  await expect.poll(async () => (await status("bad")).state).toBe("rejected");
   const [refusing] = (await status("bad")).edges;
   expect(refusing).toMatchObject({ edge: "edge-1", accepted: false });
   expect(refusing?.reason).toMatch(/backend_not_allowed|address_reserved/);

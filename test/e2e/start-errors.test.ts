@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ProcessKind, type RunningProcess, startProcess } from "@helloway/test/harness/processes";
+import { refusingPort } from "@helloway/test/harness/tcp-backend";
 import { processesWith } from "@helloway/test/harness/processes-of";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
@@ -17,11 +18,7 @@ let withoutDatabase: RunningProcess;
 let withoutDatabaseDirectory: string;
 beforeAll(async () => {
   withoutDatabaseDirectory = await mkdtemp(join(tmpdir(), "helloway-start-"));
-  const away = createServer().listen(0, "127.0.0.1");
-  await once(away, "listening");
-  const { port } = away.address() as AddressInfo;
-  away.close();
-  await once(away, "close");
+  const port = await refusingPort();
   withoutDatabase = startProcess("control", {
     HELLOWAY_DATA_DIR: withoutDatabaseDirectory,
     DATABASE_URL: `postgres://helloway@127.0.0.1:${port}/helloway`,

@@ -80,7 +80,7 @@ async function startSupervised(): Promise<Supervised> {
     objects: objects.map((object) => ({ ...object, kind: kindNumber(object.kind) })),
     digest: await digestAfter(null, { objects, removals: [] }),
   });
-  await expect.poll(() => peer.sessions.at(-1)!.acks.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => peer.sessions.at(-1)!.acks.length).toBeGreaterThan(0);
   const greeted = async (): Promise<Peer> => {
     const client = await connectRaw({ address: "127.0.0.1", port });
     client.send(helloFor(name));
@@ -109,7 +109,7 @@ test("ends after a drain, with an error that says why, when a worker dies and ta
   const { agent, greeted } = await startSupervised();
   const client = await greeted();
   process.kill(agent.pid, "SIGUSR2");
-  await expect.poll(() => agent.stderr(), { timeout: 10_000 }).toContain("took a listening socket with it");
+  await expect.poll(() => agent.stderr()).toContain("took a listening socket with it");
   expect((await agent.exited).code).toBe(1);
   expect(agent.stderr()).toContain("draining");
   expect(agent.stderr()).toContain("only a supervisor can make anew");

@@ -42,7 +42,7 @@ export interface RouteOptions extends Omit<RouteFields, "$typeName" | "backends"
   };
 }
 
-const timeouts = { connectMs: 3_000, idleMs: 600_000, halfClosedMs: 60_000, writeStallMs: 60_000 };
+const timeouts = { connectMs: 10_000, idleMs: 600_000, halfClosedMs: 60_000, writeStallMs: 60_000 };
 
 function routeFields(options: RouteOptions): RouteFields {
   return {
@@ -95,7 +95,7 @@ export function barrierObject(name: string, tree: boolean): TableObject {
 /** Settings that grant loopback, any port. */
 export function settingsObject(fields: SettingsFields = {}): TableObject {
   const loopback = { cidrs: ["127.0.0.0/8", "::1/128"], ports: [{ from: 1, to: 65_535 }] };
-  const settings = { hello: { timeoutMs: 5_000, bytesMax: 32_768 }, grants: { default: loopback }, ...fields };
+  const settings = { hello: { timeoutMs: 60_000, bytesMax: 32_768 }, grants: { default: loopback }, ...fields };
   return tableObject("settings", "settings", toBinary(PoolSettingsSchema, create(PoolSettingsSchema, settings)));
 }
 

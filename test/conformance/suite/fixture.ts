@@ -95,7 +95,7 @@ export class Engine {
 
   /** Waits until exactly these closes are counted at the route of the name. */
   async closes(name: string, closed: Partial<Record<CloseReason, number>>): Promise<void> {
-    await expect.poll(async () => (await this.route(name))?.closed, { timeout: 10_000, interval: 5 }).toEqual(closed);
+    await expect.poll(async () => (await this.route(name))?.closed, { interval: 5 }).toEqual(closed);
     // Records come when they come, and once.
     const all = [...(await this.#routes()).values()].reduce((sum, route) => sum + closedSum(route), 0);
     await expect.poll(() => this.records.length, { interval: 5 }).toBeGreaterThanOrEqual(all);

@@ -286,14 +286,14 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
           backends: [backendFields(backend), backendFields(another)],
         }),
       );
-      for (let i = 1; i <= 12; i++) {
+      for (let i = 1; i <= 24; i++) {
         for (let visit = 0; visit < 2; visit++) {
           const client = await through(engine, from(`192.0.2.${i}`, 5_000 + i), helloFor(name));
           await engine.relay.counters();
           client.end();
         }
       }
-      await expect.poll(() => backend.count + another.count).toBe(24);
+      await expect.poll(() => backend.count + another.count).toBe(48);
       const seen = new Map<string, Set<string>>();
       for (const { count, address, next } of [backend, another]) {
         expect(count).toBeGreaterThan(0);
@@ -307,9 +307,9 @@ export function defineProxyIn(makeRelay: MakeRelay): void {
           upstream.end();
         }
       }
-      expect(seen.size).toBe(12);
+      expect(seen.size).toBe(24);
       for (const addresses of seen.values()) expect(addresses.size).toBe(1);
-      await engine.closes(name, { client_closed: 24 });
+      await engine.closes(name, { client_closed: 48 });
     });
 
     test("have TLVs that go no further, and the socket's own addresses go on where they carry none", async () => {

@@ -174,74 +174,77 @@ export function defineRefusals(makeRelay: MakeRelay): void {
       expect(backend.count).toBe(0);
     });
 
-    test(
-      "gives a newcomer the place of its source's oldest when the source waits too often",
-      { timeout: 30_000 },
-      async () => {
-        await using backend = await startTcpBackend();
-        const engine = await start();
-        await engine.serveOne(name, backend);
-        const waiting: Peer[] = [];
-        const isUndecided = async (count: number): Promise<void> => {
-          await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(count);
-        };
-        // The oldest is whoever was accepted first, and workers accept side by side.
-        waiting.push(await engine.connect());
-        await isUndecided(1);
-        while (waiting.length < SOURCE_UNDECIDED_MAX) waiting.push(await engine.connect());
-        await isUndecided(SOURCE_UNDECIDED_MAX);
-        // One that is decided at once may be gone from the budget before another worker has let go of anybody.
-        const newcomer = await engine.connect();
-        await expectRefusal(waiting[0]!, alerts.internalError);
-        await engine.closes("-", { overloaded: 1 });
-        newcomer.send(helloFor(name));
-        const upstream = await backend.next();
-        expect(waiting.slice(1).every((each) => each.ended === null)).toBe(true);
-        for (const peer of waiting) peer.socket.destroy();
-        newcomer.end();
-        upstream.end();
-        await engine.closes("-", { overloaded: 1, client_gone: SOURCE_UNDECIDED_MAX - 1 });
-      },
-    );
+    test("gives a newcomer the place of its source's oldest when the source waits too often", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serveOne(name, backend);
+      const waiting: Peer[] = [];
+      const isUndecided = async (count: number): Promise<void> => {
+        await expect.poll(async () => (await engine.relay.counters()).undecided).toBe(count);
+      };
+      // The oldest is whoever was accepted first, and workers accept side by side.
+      waiting.push(await engine.connect());
+      await isUndecided(1);
+      while (waiting.length < SOURCE_UNDECIDED_MAX) waiting.push(await engine.connect());
+      await isUndecided(SOURCE_UNDECIDED_MAX);
+      // One that is decided at once may be gone from the budget before another worker has let go of anybody.
+      const newcomer = await engine.connect();
+      await expectRefusal(waiting[0]!, alerts.internalError);
+      await engine.closes("-", { overloaded: 1 });
+      newcomer.send(helloFor(name));
+      const upstream = await backend.next();
+      expect(waiting.slice(1).every((each) => each.ended === null)).toBe(true);
+      for (const peer of waiting) peer.socket.destroy();
+      newcomer.end();
+      upstream.end();
+      await engine.closes("-", { overloaded: 1, client_gone: SOURCE_UNDECIDED_MAX - 1 });
+    });
 
-    test(
-      "takes the place of its oldest from a source whose hellos hold too many bytes, and serves others",
-      { timeout: 30_000 },
-      async () => {
-        await using backend = await startTcpBackend();
-        const engine = await start();
-        await engine.serve(
-          settingsObject({ hello: { timeoutMs: 30_000, bytesMax: 32_768 } }),
-          routeObject(name, { hostnames: [name], backends: [backendFields(backend)] }),
-        );
-        // Most of a hello of 32,000 bytes; all of them together are 7.6 MiB.
-        const part = Buffer.concat([
-          Buffer.from("160301400001007d00", "hex"),
-          Buffer.alloc(16_380),
-          Buffer.from("1603013a98", "hex"),
-          Buffer.alloc(15_000),
-        ]);
-        const holding: Peer[] = [];
-        for (let i = 0; i < SOURCE_UNDECIDED_MAX - 1; i++) {
-          const client = await engine.connect();
-          client.send(part);
-          holding.push(client);
-        }
-        await expect.poll(() => holding[0]!.ended).not.toBe(null);
-        expect(holding.at(-1)!.ended).toBe(null);
-        const other = await connectRaw(engine.ipv6);
-        other.send(helloFor(name));
-        const upstream = await backend.next();
-        await upstream.bytes(helloFor(name).length);
-        for (const peer of [...holding, other, upstream]) peer.socket.destroy();
-        await expect.poll(() => engine.records.length).toBe(holding.length + 1);
-        const closed = (await engine.route("-"))!.closed;
-        expect(closed.overloaded).toBeGreaterThan(0);
-        expect((closed.overloaded ?? 0) + (closed.client_gone ?? 0)).toBe(holding.length);
-      },
-    );
+    test("takes the place of its oldest from a source whose hellos hold too many bytes, and serves others", async () => {
+      await using backend = await startTcpBackend();
+      const engine = await start();
+      await engine.serve(
+        settingsObject({ hello: { timeoutMs: 60_000, bytesMax: 32_768 } }),
+        routeObject(name, { hostnames: [name], backends: [backendFields(backend)] }),
+      );
+      // Most of a hello of 32,000 bytes; all of them together are 7.6 MiB.
+      const part = Buffer.concat([
+        Buffer.from("160301400001007d00", "hex"),
+        Buffer.alloc(16_380),
+        Buffer.from("1603013a98", "hex"),
+        Buffer.alloc(15_000),
+      ]);
+      const holding: Peer[] = [];
+      const hold = async (): Promise<void> => {
+        const client = await engine.connect();
+        client.send(part);
+        holding.push(client);
+      };
+      const accepted = async (): Promise<number> => (await engine.relay.counters()).accepted;
+      const before = await accepted();
+      const allCame = async (): Promise<void> => {
+        await expect.poll(async () => (await accepted()) - before).toBe(holding.length);
+      };
+      // The oldest is whoever was accepted first, the newest whoever was last, and workers accept side by side.
+      await hold();
+      await allCame();
+      while (holding.length < SOURCE_UNDECIDED_MAX - 2) await hold();
+      await allCame();
+      await hold();
+      await expect.poll(() => holding[0]!.ended).not.toBe(null);
+      expect(holding.at(-1)!.ended).toBe(null);
+      const other = await connectRaw(engine.ipv6);
+      other.send(helloFor(name));
+      const upstream = await backend.next();
+      await upstream.bytes(helloFor(name).length);
+      for (const peer of [...holding, other, upstream]) peer.socket.destroy();
+      await expect.poll(() => engine.records.length).toBe(holding.length + 1);
+      const closed = (await engine.route("-"))!.closed;
+      expect(closed.overloaded).toBeGreaterThan(0);
+      expect((closed.overloaded ?? 0) + (closed.client_gone ?? 0)).toBe(holding.length);
+    });
 
-    test("counts refused clients that linger against their source", { timeout: 30_000 }, async () => {
+    test("counts refused clients that linger against their source", async () => {
       const engine = await start();
       await engine.serve();
       const lingering: Peer[] = [];

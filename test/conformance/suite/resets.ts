@@ -163,7 +163,7 @@ export function defineResets(makeRelay: MakeRelay): void {
     test.each(stages)("of %s", async (_whose, happen, reason) => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { halfClosedMs: 1_000 } });
+      await engine.serveOne(name, backend);
       const pair = await forwarded(engine, backend);
       await happen(pair);
       if (reason.endsWith("_closed")) {

@@ -56,17 +56,19 @@ export function defineRobustness(makeRelay: MakeRelay): void {
       // All of them have come before anybody is served, and are still there afterwards.
       const undecided = async (): Promise<number> => (await engine.relay.counters()).undecided;
       await expect.poll(undecided).toBe(count);
-      let slowestMs = 0;
+      const tookMs: number[] = [];
       for (let i = 0; i < 50; i++) {
         const startedAt = performance.now();
         expect(await ask(engine, name, source(1_000 + i))).toBe("in");
-        slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+        tookMs.push(performance.now() - startedAt);
       }
+      const [slowestMs, , thirdSlowestMs] = tookMs.toSorted((a, b) => b - a);
       process.stdout.write(
         `silent and half hellos: ${count} (of ${limit} descriptors); ` +
-          `the slowest of 50 real clients took ${slowestMs.toFixed(1)} ms\n`,
+          `the slowest of 50 real clients took ${slowestMs!.toFixed(1)} ms\n`,
       );
-      expect(slowestMs).toBeLessThan(1_000);
+      // A machine that stands still for a second holds up one of them, or two; a relay that is slow all.
+      expect(thirdSlowestMs).toBeLessThan(1_000);
       expect(await undecided()).toBe(count);
       for (const socket of waiting) socket.destroy();
       await engine.closes(name, { backend_closed: 50 });

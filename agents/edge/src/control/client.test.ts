@@ -110,7 +110,7 @@ async function peerAndEdge(
 }
 
 async function sessionOf(peer: ControlPeer, count = 1): Promise<PeerSession> {
-  await expect.poll(() => peer.sessions.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => peer.sessions.length).toBeGreaterThanOrEqual(count);
   return peer.sessions.at(-1)!;
 }
 

@@ -217,7 +217,7 @@ test("says that the disk fails, goes on, and saves everything once it works agai
   store.saveEdit(table, await step(table, { objects: [route("meanwhile")] }));
   expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
   await mkdir(directory);
-  await expect.poll(() => store.disk(), { timeout: 5_000 }).toEqual({ savedRevision: 2n, error: "" });
+  await expect.poll(() => store.disk()).toEqual({ savedRevision: 2n, error: "" });
   stop.abort();
   await run;
   expect(shown(await load(directory))).toEqual(shown(table));
@@ -233,7 +233,7 @@ test("says that the disk is full, and saves once there is room", async () => {
   const run = store.run(stop.signal);
   store.saveWhole(table);
   await expect.poll(() => store.disk().error).toContain("ENOSPC");
-  await expect.poll(() => store.disk(), { timeout: 5_000 }).toEqual({ savedRevision: 1n, error: "" });
+  await expect.poll(() => store.disk()).toEqual({ savedRevision: 1n, error: "" });
   stop.abort();
   await run;
   expect(shown(await load(directory.path))).toEqual(shown(table));
@@ -262,7 +262,7 @@ test("starts a new base when the journal has outgrown it", async () => {
     await expect.poll(() => store.disk().savedRevision).toBe(1n);
     const wide = Array.from({ length: 15_000 }, (_, i) => route(`wide-${i}`));
     store.saveEdit(table, await step(table, { objects: wide }));
-    await expect.poll(() => readdir(directory.path), { timeout: 10_000 }).toContain("base-000000000003");
+    await expect.poll(() => readdir(directory.path)).toContain("base-000000000003");
   });
   expect(shown(await load(directory.path))).toEqual(shown(table));
 });

@@ -152,7 +152,7 @@ eachDatabase((open) => {
     await expect(rolledBack).rejects.toThrow("no");
     await database.db.execute(sql`select pg_notify('other channel', 'other')`);
     await database.db.execute(sql`select pg_notify('some channel', 'a:1')`);
-    await vi.waitFor(() => expect(got).toEqual(["a:1"]));
+    await expect.poll(() => got).toEqual(["a:1"]);
     controller.abort();
     await listening;
   });

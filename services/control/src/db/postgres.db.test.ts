@@ -23,13 +23,13 @@ onPostgres((open) => {
       onLost: () => void events.push("lost"),
     };
     const listening = database.listen(channel, handlers, controller.signal);
-    await vi.waitFor(() => expect(events).toEqual(["connected"]));
+    await expect.poll(() => events).toEqual(["connected"]);
     await database.db.execute(
       sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`,
     );
-    await vi.waitFor(() => expect(events).toEqual(["connected", "lost", "connected"]));
+    await expect.poll(() => events).toEqual(["connected", "lost", "connected"]);
     await database.db.execute(sql`select pg_notify(${channel}, 'after')`);
-    await vi.waitFor(() => expect(events.at(-1)).toBe("after"));
+    await expect.poll(() => events.at(-1)).toBe("after");
     controller.abort();
     await listening;
   });
@@ -44,7 +44,7 @@ onPostgres((open) => {
     await pingAll();
     await kill();
     // Every connection once: the pool hears of each end when it comes, and none that is killed is left for what follows.
-    await vi.waitFor(pingAll);
+    await vi.waitFor(pingAll, { timeout: 20_000 });
     const cut = inTransaction(database.db, async (tx) => {
       await tx.execute(sql`select pg_terminate_backend(pg_backend_pid())`);
     });
@@ -115,7 +115,7 @@ describe("postgres of its own", () => {
       onLost: () => void (events.at(-1) === "lost" || events.push("lost")),
     };
     const listening = database.listen(channel, handlers, controller.signal);
-    await vi.waitFor(() => expect(events).toEqual(["connected"]));
+    await expect.poll(() => events).toEqual(["connected"]);
     const hanging = inTransaction(database.db, (tx) => tx.execute(sql`select pg_sleep(60)`));
     const cut = expect(hanging).rejects.toMatchObject({
       kind: "unavailable",
@@ -145,9 +145,9 @@ describe("postgres of its own", () => {
     await patient;
     expect(log).toContain("waiting for the database");
     expect((await database.db.execute(sql`select n from kept`)).rows).toEqual([{ n: 1 }]);
-    await vi.waitFor(() => expect(events).toEqual(["connected", "lost", "connected"]), { timeout: 20_000 });
+    await expect.poll(() => events).toEqual(["connected", "lost", "connected"]);
     await database.db.execute(sql`select pg_notify(${channel}, 'after')`);
-    await vi.waitFor(() => expect(events.at(-1)).toBe("after"));
+    await expect.poll(() => events.at(-1)).toBe("after");
     controller.abort();
     await listening;
     await database.close();

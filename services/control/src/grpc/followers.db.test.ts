@@ -52,7 +52,7 @@ onPostgres((open) => {
     const last = BigInt((await db.select().from(pools))[0]!.revision);
     expect(last).toBeGreaterThanOrEqual(BigInt(writers * writesEach));
     for (const edge of edges) {
-      await expect.poll(() => edge.held?.version.revision, { timeout: 20_000 }).toBe(last);
+      await expect.poll(() => edge.held?.version.revision).toBe(last);
       const seen = edge.updates.map(({ to }) => Number(to.revision));
       expect(seen).toEqual(seen.toSorted((a, b) => a - b));
       expect(new Set(seen).size).toBe(seen.length);

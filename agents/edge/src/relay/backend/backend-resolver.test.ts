@@ -54,7 +54,7 @@ test.each([
     // Of each family once: a question that is not answered is asked again after two seconds.
     expect(dns.questions(name)).toBe(2);
     isLate = true;
-    await expect.poll(addresses, { timeout: 10_000 }).toEqual(["192.0.2.1", "2001:db8::1"]);
+    await expect.poll(addresses).toEqual(["192.0.2.1", "2001:db8::1"]);
   },
 );
 
@@ -72,18 +72,15 @@ test("answers with nothing when it is cancelled, and never rejects", async () =>
   expect(await asked).toEqual([]);
 });
 
-test(
-  "goes on with the last answer before it asks a second time when the server falls silent",
-  { timeout: 20_000 },
-  async () => {
-    dns.set(name, ["192.0.2.1"], 1);
-    expect(await addresses()).toEqual(["192.0.2.1"]);
-    const asked = dns.questions(name);
-    dns.set(name, "silent");
-    await expect.poll(() => resolver.cached(name), { timeout: 5_000 }).toBe(null);
-    expect(await addresses()).toEqual(["192.0.2.1"]);
-    expect(await addresses()).toEqual(["192.0.2.1"]);
-    // Once for each family.
-    expect(dns.questions(name)).toBe(asked + 2);
-  },
-);
+test("goes on with the last answer before it asks a second time when the server falls silent", async () => {
+  dns.set(name, ["192.0.2.1"], 1);
+  expect(await addresses()).toEqual(["192.0.2.1"]);
+  const asked = dns.questions(name);
+  dns.set(name, "silent");
+  await expect.poll(() => resolver.cached(name)).toBe(null);
+  expect(await addresses()).toEqual(["192.0.2.1"]);
+  const waiting = dns.questions(name);
+  expect(waiting).toBeGreaterThan(asked);
+  expect(await addresses()).toEqual(["192.0.2.1"]);
+  expect(dns.questions(name)).toBe(waiting);
+});

@@ -58,14 +58,14 @@ test("holds at most what one read brings of a direction, whoever stops reading",
   upstream.far.pause();
   client.far.end(Buffer.alloc(total));
   upstream.far.end(Buffer.alloc(total));
-  await expect.poll(() => client.near.pending && upstream.near.pending, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => client.near.pending && upstream.near.pending).toBe(true);
 
   const got = { client: 0, upstream: 0 };
   client.far.on("data", (chunk: Buffer) => (got.client += chunk.length));
   upstream.far.on("data", (chunk: Buffer) => (got.upstream += chunk.length));
   client.far.resume();
   upstream.far.resume();
-  await expect.poll(() => reason, { timeout: 20_000 }).not.toBe(null);
+  await expect.poll(() => reason).not.toBe(null);
   watching = false;
   await expect.poll(() => got).toEqual({ client: total, upstream: total + 5 });
   expect(most).toBeGreaterThan(0);

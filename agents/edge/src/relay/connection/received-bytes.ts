@@ -33,7 +33,9 @@ export class ReceivedBytes {
       grown.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = grown;
     }
-    this.#buffer.set(piece, this.#length);
+    // A call for one byte costs more than the byte.
+    if (piece.length === 1) this.#buffer[this.#length] = piece[0]!;
+    else this.#buffer.set(piece, this.#length);
     this.#length = length;
   }
 

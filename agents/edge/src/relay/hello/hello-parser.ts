@@ -104,7 +104,7 @@ export class HelloParser {
     const arrived = Math.min(wanted, to - at);
     if (arrived === this.#bodyLength) this.#finish(bytes.subarray(at, at + arrived));
     else {
-      this.#append(bytes.subarray(at, at + arrived));
+      this.#append(bytes, at, arrived);
       if (arrived === wanted) this.#finish(this.#body.subarray(0, this.#bodyLength));
     }
   }
@@ -133,15 +133,17 @@ export class HelloParser {
     }
   }
 
-  #append(part: Uint8Array): void {
-    const needed = this.#bodyBytes + part.length;
+  #append(bytes: Uint8Array, from: number, count: number): void {
+    const needed = this.#bodyBytes + count;
     if (needed > this.#body.length) {
       const capacity = Math.min(this.#bodyLength, Math.max(needed, 2 * this.#body.length, FIRST_BODY_CAPACITY));
       const grown = new Uint8Array(capacity);
       grown.set(this.#body.subarray(0, this.#bodyBytes));
       this.#body = grown;
     }
-    this.#body.set(part, this.#bodyBytes);
+    // A view of one byte costs more than the byte.
+    if (count === 1) this.#body[this.#bodyBytes] = bytes[from]!;
+    else this.#body.set(bytes.subarray(from, from + count), this.#bodyBytes);
     this.#bodyBytes = needed;
   }
 

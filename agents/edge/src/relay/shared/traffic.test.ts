@@ -248,16 +248,21 @@ test("is coherent while threads count on, and when one was ended in the middle",
   const reader = new TrafficReader();
   const rest = new Int32Array(new SharedArrayBuffer(4));
   const resting: Resting[] = [];
+  const counting = new Set<number>();
   const workerData: CountingThread = { rest, routes: 300, backends: 3, letsGo: false };
   const threads = [0, 1, 2].map((worker) => {
     const thread = new Worker(new URL("traffic.fixture.ts", import.meta.url), { workerData, execArgv: [] });
     thread.on("message", (message: { announcement?: TrafficAnnouncement; rests?: Resting }) => {
-      if (message.announcement) reader.announced(worker, message.announcement);
+      if (message.announcement) {
+        reader.announced(worker, message.announcement);
+        counting.add(worker);
+      }
       if (message.rests) resting.push(message.rests);
     });
     return thread;
   });
   try {
+    await expect.poll(() => counting.size).toBe(threads.length);
     let last = reader.counters();
     const look = (): number => {
       const counters = reader.counters();
