@@ -1,4 +1,4 @@
-// The gate: `npm run check`. Everything that can be known about the repository without a database or a process, in under a minute.
+// The gate: `npm run check`. Everything that can be known about the repository without a database or a process, in about a minute.
 // With --without-tests the unit tests are left out, for whoever runs all tests next.
 import { checkGenerated, checkLockfile, checkMigrations } from "./checks.ts";
 import { run } from "./run.ts";

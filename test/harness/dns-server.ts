@@ -8,9 +8,9 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /**
    * Replaces what a name has; an empty list: NXDOMAIN; "servfail": the server cannot tell; "silent": no answer; a function: what it
-   * returns each time that somebody asks for addresses of that family.
+   * returns each time that somebody asks for addresses of that family, and a promise holds the answer back.
    */
-  set(name: string, answer: DnsAnswer | ((family: 4 | 6) => DnsAnswer), ttlSeconds?: number): void;
+  set(name: string, answer: DnsAnswer | AnswerMaker, ttlSeconds?: number): void;
   /** How often a name was asked for, A and AAAA together. */
   questions(name: string): number;
   /** Every name asked for, as sent. */
@@ -18,6 +18,7 @@ export interface DnsServer extends AsyncDisposable {
 }
 
 export type DnsAnswer = readonly string[] | "servfail" | "silent";
+export type AnswerMaker = (family: 4 | 6) => DnsAnswer | Promise<DnsAnswer>;
 
 const TYPE_A = 1;
 const TYPE_AAAA = 28;
@@ -25,18 +26,20 @@ const NXDOMAIN = 3;
 const SERVFAIL = 2;
 
 export async function startDnsServer(): Promise<DnsServer> {
-  const names = new Map<string, { answer: DnsAnswer | ((family: 4 | 6) => DnsAnswer); ttlSeconds: number }>();
+  const names = new Map<string, { answer: DnsAnswer | AnswerMaker; ttlSeconds: number }>();
   const asked: string[] = [];
   const socket = createSocket("udp4");
-  socket.on("message", (query: Buffer, from: RemoteInfo) => {
+  const onQuery = async (query: Buffer, from: RemoteInfo): Promise<void> => {
     const { name, end, type } = question(query);
     asked.push(name);
     const entry = names.get(name.toLowerCase());
-    const answer = typeof entry?.answer === "function" ? entry.answer(type === TYPE_A ? 4 : 6) : (entry?.answer ?? []);
+    const made = typeof entry?.answer === "function" ? entry.answer(type === TYPE_A ? 4 : 6) : (entry?.answer ?? []);
+    const answer = await made;
     if (answer === "silent") return;
     const reply = answerTo(query.subarray(0, end), type, answer, entry?.ttlSeconds ?? 0);
     socket.send(reply, from.port, from.address);
-  });
+  };
+  socket.on("message", (query: Buffer, from: RemoteInfo) => void onQuery(query, from));
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
   return {

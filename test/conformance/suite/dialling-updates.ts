@@ -21,7 +21,7 @@ import { outcome } from "./outcome.ts";
 
 const name = "app.example.test";
 /** Of the first backend, who is silent: long enough for an update to come meanwhile. */
-const CONNECT_MS = 400;
+const CONNECT_MS = 2_000;
 /** A system asks again for a connection after one second, and then after two more. */
 const LONG_CONNECT_MS = 8_000;
 
@@ -131,8 +131,8 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
       await using backend = await startSayingBackend("x");
       await using spare = await startSayingBackend("x");
       const engine = await start({ dnsServers: [dns.address] });
-      let isKnown = false;
-      dns.set("late.internal", () => (isKnown ? ["127.0.0.1"] : "silent"));
+      const answer = Promise.withResolvers<readonly string[]>();
+      dns.set("late.internal", () => answer.promise);
       const backends = [
         backendFields(silent),
         { host: "late.internal", port: backend.port },
@@ -142,7 +142,7 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
       const client = await dialling(engine);
       await expect.poll(() => dns.asked.length).toBeGreaterThan(0);
       await engine.edit(routeTo("other.example.test", spare));
-      isKnown = true;
+      answer.resolve(["127.0.0.1"]);
       expect(await outcome(client)).toBe("x");
       await engine.closes(name, { backend_closed: 1 });
       expect([backend.count, spare.count]).toEqual([1, 0]);
@@ -153,13 +153,13 @@ export function defineDiallingUpdates(makeRelay: MakeRelay): void {
       await using removed = await startSayingBackend("x");
       await using added = await startSayingBackend("x");
       const engine = await start({ dnsServers: [dns.address] });
-      let isKnown = false;
-      dns.set("late.internal", () => (isKnown ? ["127.0.0.1"] : "silent"));
+      const answer = Promise.withResolvers<readonly string[]>();
+      dns.set("late.internal", () => answer.promise);
       await engine.serve(inTurn([{ host: "late.internal", port: removed.port }]));
       const client = await dialling(engine);
       await expect.poll(() => dns.asked.length).toBeGreaterThan(0);
       await engine.edit(inTurn([added]));
-      isKnown = true;
+      answer.resolve(["127.0.0.1"]);
       expect(await outcome(client)).toBe("x");
       await engine.closes(name, { backend_closed: 1 });
       expect([removed.count, added.count]).toEqual([0, 1]);

@@ -10,9 +10,10 @@ import { backendFields, type Engine, expectRefusal, helloFor, type MakeRelay, us
 
 const name = "app.example.test";
 const MIB = 1024 * 1024;
-/** The suite is run with no more workers than these, each of which asks for itself: for IPv4 and for IPv6 addresses. */
+/** The suite is run with no more workers than these, each of which asks for itself. */
 const WORKERS_MAX = 4;
-const QUESTIONS_MAX = 2 * WORKERS_MAX;
+/** For IPv4 and for IPv6 addresses, and once more where an answer takes its time. */
+const QUESTIONS_MAX = 2 * 2 * WORKERS_MAX;
 /** After as many visits one of four workers is left out in one of eight million tries. */
 const VISITS_TO_ALL = 60;
 
@@ -146,6 +147,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
         }),
       );
       let served = 0;
+      const startedAt = performance.now();
       for (let i = 0; i < VISITS_TO_ALL; i++) {
         const client = await engine.hello(name);
         await client.over();
@@ -153,12 +155,14 @@ export function defineDialling(makeRelay: MakeRelay): void {
         client.end();
         await visit(engine, "two.example.test");
       }
+      // What is kept in mind is forgotten after ten seconds.
+      const times = 1 + Math.floor((performance.now() - startedAt) / 10_000);
       // Of those that a worker has sent to three that are dead, each knows more than the one before.
-      expect(served).toBeGreaterThanOrEqual(VISITS_TO_ALL - 2 * WORKERS_MAX);
+      expect(served).toBeGreaterThanOrEqual(VISITS_TO_ALL - 2 * WORKERS_MAX * times);
       for (const route of [name, "two"]) {
         for (const [key, { attempts, opened }] of (await engine.route(route))!.backends) {
           // Once more where another of its tier had not failed yet.
-          if (opened === 0) expect([key, attempts <= 2 * WORKERS_MAX]).toEqual([key, true]);
+          if (opened === 0) expect([key, attempts <= 2 * WORKERS_MAX * times]).toEqual([key, true]);
         }
       }
     });
@@ -182,10 +186,8 @@ export function defineDialling(makeRelay: MakeRelay): void {
 
     test("tries everybody where all have failed, and finds who is back", async () => {
       const engine = await start();
-      const { port } = await (async () => {
-        await using gone = await startTcpBackend();
-        return gone;
-      })();
+      // Nobody else is given it, and yet it can be listened on.
+      const port = await refusingPort();
       const backends = [port, await refusingPort()].map((each) => ({ host: "127.0.0.1", port: each }));
       await engine.serve(routeObject(name, { hostnames: [name], backends }));
       for (let i = 0; i < VISITS_TO_ALL; i++) await expectRefusal(await engine.hello(name), alerts.internalError);
@@ -211,7 +213,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await using silent = await startSilentListener();
       await using backend = await startTcpBackend({ onConnection: greet });
       const engine = await start();
-      const timeouts = { connectMs: 150 };
+      const timeouts = { connectMs: 800 };
       await engine.serve(
         routeObject(name, { hostnames: [name], timeouts, backends: [backendFields(silent)] }),
         routeObject("two", {
@@ -231,7 +233,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await using backend = await startTcpBackend();
       const engine = await start();
       const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
-      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 1_000 }, backends }));
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 2_500 }, backends }));
       const gone = await engine.hello(name);
       await expect.poll(async () => (await engine.route(name))?.opened).toBe(1);
       gone.reset();
@@ -254,7 +256,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       await using backend = await startTcpBackend();
       const engine = await start();
       const backends = [backendFields(silent), { ...backendFields(backend), priority: 1 }];
-      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 300 }, backends }));
+      await engine.serve(routeObject(name, { hostnames: [name], timeouts: { connectMs: 1_000 }, backends }));
       const client = await engine.connect();
       const hello = helloFor(name);
       client.send(hello);
@@ -460,7 +462,7 @@ export function defineDialling(makeRelay: MakeRelay): void {
       expect((await engine.relay.counters()).accepted).toBe(1);
     });
 
-    test("does not take an honest client of this host for its own socket", { timeout: 60_000 }, async () => {
+    test("does not take an honest client of this host for its own socket", async () => {
       // Ports of clients and of upstream sockets come from one range: among this many some coincide.
       await using backend = await startTcpBackend({ onConnection: () => undefined });
       const engine = await start();

@@ -8,6 +8,8 @@ import { startTcpBackend, type TcpBackend } from "../../harness/tcp-backend.ts";
 import { type Engine, expectRefusal, helloFor, type MakeRelay, useEngines } from "./fixture.ts";
 
 const name = "app.example.test";
+/** What a connection has for its last bytes when the engine ends it; then it is reset. */
+const CUT_FLUSH_MS = 1_000;
 
 async function forwarded(engine: Engine, backend: TcpBackend, host = name): Promise<{ client: Peer; upstream: Peer }> {
   const client = await engine.hello(host);
@@ -50,11 +52,11 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("lets bytes in either direction keep a connection alive", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { idleMs: 1_000 } });
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 2_500 } });
       const { client, upstream } = await forwarded(engine, backend);
       const started = performance.now();
       let said = 0;
-      while (performance.now() - started < 2_500) {
+      while (performance.now() - started < 6_000) {
         const speaker = said % 2 === 0 ? client : upstream;
         const listener = speaker === client ? upstream : client;
         const before = listener.receivedBytes;
@@ -120,27 +122,24 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("does not count time with a pending write as idle", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { idleMs: 800, writeStallMs: 8_000 } });
-      const { client, upstream } = await forwarded(engine, backend);
+      await engine.serveOne(name, backend, { timeouts: { idleMs: 4_000, writeStallMs: 30_000 } });
       // More than the kernel's buffers hold, so that a write stays pending as long as the client does not read.
       const body = Buffer.alloc(96 * 1024 * 1024);
+      const { client, upstream } = await forwarded(engine, backend);
       client.socket.pause();
       upstream.send(body);
-      // The clock: further connections that run into the idle time one after the other, for longer than an eighth of writeStall.
-      const clocks = 3;
-      for (let i = 1; i <= clocks; i++) {
-        const clock = await forwarded(engine, backend);
-        await clock.client.over();
-        clock.client.end();
-        clock.upstream.end();
-        await engine.closes(name, { idle_timeout: i });
-      }
-      expect((await engine.route(name))!.opened).toBe(clocks + 1);
+      // The clock: another connection that runs into the idle time, which is longer than an eighth of writeStall.
+      const clock = await forwarded(engine, backend);
+      await clock.client.over();
+      clock.client.end();
+      clock.upstream.end();
+      await engine.closes(name, { idle_timeout: 1 });
+      expect((await engine.route(name))!.opened).toBe(2);
       client.socket.resume();
       await client.bytes(body.length);
       client.end();
       upstream.end();
-      await expect.poll(() => engine.records.length).toBe(clocks + 1);
+      await expect.poll(() => engine.records.length).toBe(2);
       expect((await engine.route(name))!.txBytes).toBe(body.length);
     });
 
@@ -158,11 +157,11 @@ export function defineEnding(makeRelay: MakeRelay): void {
     test("counts the maximum duration from when the client was accepted", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { timeouts: { maxDurationMs: 800 } });
+      await engine.serveOne(name, backend, { timeouts: { maxDurationMs: 2_000 } });
       const early = await engine.connect();
       const clock = await forwarded(engine, backend);
       await clock.client.over();
-      // Who says hello only now has been here as long, and has no other 800 ms.
+      // Who says hello only now has been here as long, and has no other two seconds.
       early.send(helloFor(name));
       const late = await engine.hello(name);
       expect(await Promise.race([early.over().then(() => "early"), late.over().then(() => "late")])).toBe("early");
@@ -230,11 +229,14 @@ export function defineEnding(makeRelay: MakeRelay): void {
         return taken > 0 && taken === before;
       };
       await expect.poll(isStuck, { interval: 100 }).toBe(true);
+      const cutAt = performance.now();
       await engine.relay.cut({});
       client.socket.resume();
-      await client.over();
+      const end = await client.over();
       const received = client.received();
-      expect(received.length).toBeGreaterThanOrEqual(taken);
+      // Who needs longer than a second for it is reset, and its system throws away what it has not read.
+      if (performance.now() - cutAt < CUT_FLUSH_MS) expect(end).toBe("fin");
+      if (end === "fin") expect(received.length).toBeGreaterThanOrEqual(taken);
       expect(received.equals(said.subarray(0, received.length))).toBe(true);
       client.end();
       upstream.end();
@@ -310,12 +312,13 @@ export function defineEnding(makeRelay: MakeRelay): void {
         client.end();
         upstream.end();
       });
-      const timeoutMs = 1_600;
+      const timeoutMs = 8_000;
       await engine.relay.drain({ timeoutMs });
       await Promise.all(ends);
       expect(Math.min(...endedAt)).toBeGreaterThanOrEqual(timeoutMs / 2 - 1);
       const distinct = new Set(endedAt.map((each) => Math.floor(each / 20)));
-      expect(distinct.size).toBeGreaterThan(5);
+      // Among workers that have as many each, some end at the same time.
+      expect(distinct.size).toBeGreaterThan(2);
       await engine.closes(name, { drained: pairs.length });
       await engine.relay.resume();
     });
@@ -345,14 +348,17 @@ export function defineEnding(makeRelay: MakeRelay): void {
       client.socket.pause();
       upstream.send(Buffer.alloc(16 * 1024 * 1024));
       await expect.poll(async () => (await engine.route(name))!.txBytes).toBeGreaterThan(1024 * 1024);
+      const drainedAt = performance.now();
       const drained = engine.relay.drain({ timeoutMs: 0 });
       client.socket.resume();
-      expect(await client.over()).toBe("fin");
+      const end = await client.over();
+      if (performance.now() - drainedAt < CUT_FLUSH_MS) expect(end).toBe("fin");
       client.end();
       upstream.end();
       await drained;
       await engine.closes(name, { drained: 1 });
-      expect((await engine.route(name))!.txBytes).toBe(client.receivedBytes);
+      const { txBytes } = (await engine.route(name))!;
+      if (end === "fin") expect(txBytes).toBe(client.receivedBytes);
     });
 
     test("closes its listeners and every connection", async () => {

@@ -76,7 +76,7 @@ export function defineHelloBounds(makeRelay: MakeRelay): void {
     test.each(bounds)("pass with $what, and are too large with one more", async ({ cap, within, beyond }) => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      const hello = { timeoutMs: 5_000, bytesMax: cap ?? HANDSHAKE_BYTES_MAX };
+      const hello = { timeoutMs: 60_000, bytesMax: cap ?? HANDSHAKE_BYTES_MAX };
       await engine.serve(settingsObject({ hello }), routeTo(name, backend));
       const client = await say(engine, within);
       const upstream = await backend.next();

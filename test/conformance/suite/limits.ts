@@ -175,7 +175,8 @@ export function defineLimits(makeRelay: MakeRelay): void {
     test("gives a place back however the connection ends", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      await engine.serveOne(name, backend, { ...enforced({ connections: 1 }), timeouts: { idleMs: 2_000 } });
+      const limits = enforced({ connections: 1 });
+      await engine.serveOne(name, backend, limits);
       const open = async (): Promise<{ client: Peer; upstream: Peer }> => {
         const client = await engine.hello(name);
         const upstream = await backend.next();
@@ -190,6 +191,7 @@ export function defineLimits(makeRelay: MakeRelay): void {
       ];
       const closed: Record<string, number> = {};
       for (const [end, reason] of endings) {
+        if (reason === "idle_timeout") await engine.serveOne(name, backend, { ...limits, timeouts: { idleMs: 200 } });
         const pair = await open();
         await end(pair);
         closed[reason] = 1;
@@ -237,12 +239,12 @@ export function defineLimits(makeRelay: MakeRelay): void {
     test("does not count the time for which it holds a connection as idle", async () => {
       await using backend = await startTcpBackend();
       const engine = await start();
-      // A whole read is a second's worth: the pauses are several times the idle time.
-      const limits = enforced({ bytesPerSecond: 65_536n });
-      await engine.serveOne(name, backend, { ...limits, timeouts: { idleMs: 250 } });
-      expect(await carried(engine, backend, "down", 4 * 65_536)).toMatchObject({
+      // A whole read is four seconds' worth: a pause is longer than the idle time.
+      const limits = enforced({ bytesPerSecond: 16_384n });
+      await engine.serveOne(name, backend, { ...limits, timeouts: { idleMs: 3_000 } });
+      expect(await carried(engine, backend, "down", 3 * 65_536)).toMatchObject({
         reason: "backend_closed",
-        tx: 4 * 65_536,
+        tx: 3 * 65_536,
       });
     });
 

@@ -1,7 +1,7 @@
 import { eachDatabase } from "@helloway/test/harness/database";
 import { sql } from "drizzle-orm";
 import { integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { bytea, count, instant } from "./schema/columns.ts";
 import type { Database } from "./database.ts";
 import { sqlState, violatedConstraint } from "./connection-loss.ts";

@@ -136,7 +136,8 @@ export class Dial {
   #next(): void {
     while (!this.#over) {
       const tried = this.#tried.length;
-      if (tried >= ATTEMPTS_MAX || (tried > 0 && performance.now() >= this.#deadline)) return this.#fail();
+      // Timers know whole milliseconds: the last attempt may end a part of one early.
+      if (tried >= ATTEMPTS_MAX || (tried > 0 && this.#deadline - performance.now() < 1)) return this.#fail();
       if (this.#shared.changes() !== this.#changes && !this.#catchUp()) return this.#fail();
       if (this.#tierLeft > 0) {
         const backend = this.#backends[this.#nextBackend];
