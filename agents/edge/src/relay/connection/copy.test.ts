@@ -1,36 +1,12 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
-import { listenTcp, type TcpListener } from "../socket/listen-tcp.ts";
-import type { TcpHandle } from "../socket/tcp-binding.ts";
-import { TcpSocket, type SocketOwner } from "../socket/tcp-socket.ts";
+import { ignored, socketPair } from "../socket/socket-pair.fixture.ts";
 import { Copy } from "./copy.ts";
 
 const KIB = 1024;
 const timeouts = { connectMs: 1, idleMs: 60_000, halfClosedMs: 60_000, writeStallMs: 60_000, maxDurationMs: null };
-const ignored = (): void => undefined;
-const nobody: SocketOwner = {
-  read: ignored,
-  ended: ignored,
-  failed: ignored,
-  drained: ignored,
-  finished: ignored,
-  bug: ignored,
-};
-
-async function pair(): Promise<{ near: TcpSocket; far: Socket; listener: TcpListener }> {
-  const { promise, resolve } = Promise.withResolvers<TcpHandle>();
-  const target = { address: "127.0.0.1", port: 0, shared: false };
-  const listener = listenTcp(target, { onConnection: resolve, onFailure: ignored });
-  const far = connect({ host: "127.0.0.1", port: listener.address.port, allowHalfOpen: true });
-  far.on("error", ignored);
-  await once(far, "connect");
-  return { near: new TcpSocket(await promise, nobody), far, listener };
-}
-
 test("holds at most what one read brings of a direction, whoever stops reading", { timeout: 30_000 }, async () => {
-  const client = await pair();
-  const upstream = await pair();
+  const client = await socketPair();
+  const upstream = await socketPair();
   let reason: string | null = null;
   const terms = { timeouts, bytesPerSecond: null, enforce: true };
   const copy = new Copy(client.near, upstream.near, terms, performance.now(), {

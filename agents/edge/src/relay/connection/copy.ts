@@ -1,9 +1,10 @@
-// Both directions of a forwarded connection, and the only place where every byte passes. Per chunk: one write, one comparison, one
-// look at the clock.
+// Both directions of a forwarded connection, and the only place where every byte passes. Per chunk: one write, two comparisons, one
+// look at the clock. Behind a large chunk the kernel moves what has come meanwhile from one socket to the other.
 //
 // Invariants:
-// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (128 KiB), and in the
-//   first write to the backend what was kept while it was dialled (192 KiB in up to 256 KiB of memory, and a PROXY header).
+// - A side is not read while a write to the other is pending: a direction holds at most what one read brings (128 KiB) or what the
+//   pipe of a splice holds (256 KiB), and in the first write to the backend what was kept while it was dialled (192 KiB in up to
+//   256 KiB of memory, and a PROXY header).
 // - A FIN is passed on as a FIN after everything before it; a reset as a reset, as soon as it is heard: at once from a side that is
 //   read or written to, within UNREAD_ASK_MS (plus a late timer) from one that is neither, before whatever it had said and nobody has
 //   read yet. Of a side that has said its FIN only writing tells; of one that is not read and has our FIN only reading on, for which
@@ -28,6 +29,8 @@ const WATCH_STEPS = 8;
 const WATCH_MIN_MS = 10;
 /** How often a side that is not read is asked whether it was reset. */
 const UNREAD_ASK_MS = 1_000;
+/** A read that brings as much is one of many: further ones go past this process (socket/splice.ts). */
+const BULK_BYTES = 65_536;
 
 export interface CopyOwner {
   /** Called once; both sockets are then closed or closing. */
@@ -158,11 +161,39 @@ export class Copy implements SocketOwner {
     this.#activeAt = performance.now();
     if (this.#cut !== null) return;
     if (to.socket.write(bytes) !== 0) return this.#failed(to);
-    if (to.socket.pending) {
-      from.socket.stop();
-      if (!to.watched) this.#watch(to);
-    }
+    if (to.socket.pending) this.#wait(from, to);
+    else if (bytes.length >= BULK_BYTES && from.bandwidth === null) this.#move(from, to);
     if (from.bandwidth !== null) this.#slow(from, from.bandwidth, bytes.length);
+  }
+
+  /** What has come meanwhile, and would take many reads. */
+  #move(from: Side, to: Side): void {
+    switch (from.socket.moveTo(to.socket)) {
+      case "all":
+        return;
+      case "some":
+        // Others first.
+        from.socket.stop();
+        setImmediate(readOn, this, from);
+        return;
+      case "blocked":
+        return this.#wait(from, to);
+      case "failed":
+        return this.#failed(from);
+      case "otherFailed":
+        return this.#failed(to);
+    }
+  }
+
+  /** Until a write to the other side is out. */
+  #wait(from: Side, to: Side): void {
+    from.socket.stop();
+    if (!to.watched) this.#watch(to);
+  }
+
+  /** Others have had their turn. */
+  readOn(side: Side): void {
+    if (!this.#over) this.#readOn(side);
   }
 
   #readOn(side: Side): void {
@@ -354,6 +385,14 @@ export class Copy implements SocketOwner {
 function check(copy: Copy): void {
   try {
     copy.check();
+  } catch (error) {
+    copy.bug(error);
+  }
+}
+
+function readOn(copy: Copy, side: Side): void {
+  try {
+    copy.readOn(side);
   } catch (error) {
     copy.bug(error);
   }

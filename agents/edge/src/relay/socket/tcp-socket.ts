@@ -12,6 +12,7 @@
 //
 // Counts. What the kernel took of a pending write is known to the handle alone: handed minus its queue. One case is a lower
 // bound: a pending write that fails; what was left of it is gone with it, and the last sample stands.
+import { threadSplice } from "./splice.ts";
 import {
   type ConnectRequest,
   END_OF_FILE,
@@ -42,6 +43,9 @@ export interface SocketOwner {
   /** Gets what a defect in the above throws. */
   bug(error: unknown): void;
 }
+
+/** What became of a moveTo(): nothing more has come; more than one move may take has; the other takes no more for now; one of them failed. */
+export type Moved = "all" | "some" | "blocked" | "failed" | "otherFailed";
 
 interface OwnedHandle extends TcpHandle {
   socket: TcpSocket;
@@ -129,6 +133,32 @@ export class TcpSocket {
     nextWrite = newWrite();
     this.#pendingWrites++;
     return 0;
+  }
+
+  /**
+   * Gives another socket, of which nothing is pending, what has come since the last read and what comes meanwhile, without a copy of
+   * it here; MOVE_BYTES at most. "blocked": some of it is pending there. After "failed" only close() or reset() is left to do.
+   */
+  moveTo(other: TcpSocket): Moved {
+    const splice = threadSplice();
+    if (splice === null || this.#closed || other.#closed) return "all";
+    const from = this.#handle.fd;
+    const to = other.#handle.fd;
+    for (let moved = 0; moved < MOVE_BYTES;) {
+      const taken = splice.take(from);
+      if (taken <= 0) return taken === 0 ? "all" : "failed";
+      moved += taken;
+      this.bytesRead += taken;
+      const given = splice.give(to);
+      if (given < 0) return "otherFailed";
+      other.#handed += given;
+      other.#taken = other.#handed;
+      if (given === taken) continue;
+      if (other.write(splice.rest()) !== 0) return "otherFailed";
+      // It may have had room again meanwhile.
+      if (other.pending) return "blocked";
+    }
+    return "some";
   }
 
   /** Whether its bytes are read as they come. */
@@ -299,6 +329,8 @@ const OWN_BYTES = 131_072;
 const SHARED_BYTES = 65_536;
 /** A read that brings as much may have brought more. */
 const MUCH_BYTES = 16_384;
+/** What one move takes at most, so that others have their turn: a millisecond or two. */
+const MOVE_BYTES = 4_194_304;
 const SPARES_MAX = 64;
 const noBytes = new Uint8Array(0);
 const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);

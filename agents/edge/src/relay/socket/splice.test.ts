@@ -1,0 +1,153 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import type { Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { beforeAll, expect, test, vi } from "vitest";
+import { type SocketPair, socketPair } from "./socket-pair.fixture.ts";
+import { openSplice, threadSplice } from "./splice.ts";
+
+const MIB = 1024 * 1024;
+
+beforeAll(async () => {
+  await vi.waitFor(() => expect(threadSplice()).not.toBe(null), { timeout: 20_000 });
+});
+
+/** Two connections, and whatever the far end of the second one gets. */
+async function pairs(): Promise<{ one: SocketPair; two: SocketPair; got: () => Buffer; [Symbol.dispose](): void }> {
+  const one = await socketPair();
+  const two = await socketPair();
+  const chunks: Buffer[] = [];
+  two.far.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return {
+    one,
+    two,
+    got: () => Buffer.concat(chunks),
+    [Symbol.dispose]() {
+      for (const { near, far, listener } of [one, two]) {
+        near.close();
+        far.destroy();
+        void listener.close();
+      }
+    },
+  };
+}
+
+/** Writes, and waits until the system has as much of it as it takes. */
+async function fill(socket: Socket, bytes: Buffer): Promise<void> {
+  socket.write(bytes);
+  await setTimeout(50);
+}
+
+test("what has come goes to the other socket, whole and counted, and never more of it at once than one move may take", async () => {
+  using both = await pairs();
+  const { one, two, got } = both;
+  const said = randomBytes(12 * MIB);
+  one.far.write(said);
+  const moves: number[] = [];
+  await expect
+    .poll(
+      () => {
+        if (two.near.pending) return -1;
+        const before = one.near.bytesRead;
+        one.near.moveTo(two.near);
+        moves.push(one.near.bytesRead - before);
+        return one.near.bytesRead;
+      },
+      { interval: 1 },
+    )
+    .toBe(said.length);
+  expect(Math.max(...moves)).toBeGreaterThan(65_536);
+  expect(Math.max(...moves)).toBeLessThanOrEqual(4 * MIB + 256 * 1024);
+  await expect.poll(() => got().length).toBe(said.length);
+  expect(got().equals(said)).toBe(true);
+  expect([one.near.bytesRead, two.near.bytesTaken]).toEqual([said.length, said.length]);
+});
+
+test("what the other does not take is pending there, a pipe full of it at most, and comes before what is moved later", async () => {
+  using both = await pairs();
+  const { one, two, got } = both;
+  const said = randomBytes(24 * MIB);
+  two.far.pause();
+  one.far.write(said);
+  await expect.poll(() => one.near.moveTo(two.near), { interval: 1 }).toBe("blocked");
+  expect(two.near.pending).toBe(true);
+  expect(one.near.bytesRead - two.near.bytesTaken).toBeLessThanOrEqual(256 * 1024);
+  two.far.resume();
+  await expect
+    .poll(
+      () => {
+        if (!two.near.pending) one.near.moveTo(two.near);
+        return one.near.bytesRead;
+      },
+      { interval: 1 },
+    )
+    .toBe(said.length);
+  await expect.poll(() => got().length).toBe(said.length);
+  expect(got().equals(said)).toBe(true);
+});
+
+test("nothing has come, or a FIN has: nothing is moved", async () => {
+  using both = await pairs();
+  const { one, two } = both;
+  expect(one.near.moveTo(two.near)).toBe("all");
+  one.far.end();
+  await setTimeout(50);
+  expect(one.near.moveTo(two.near)).toBe("all");
+  expect([one.near.bytesRead, two.near.bytesTaken]).toEqual([0, 0]);
+});
+
+test("a reset of the one is told as its own, and what it had said before is not taken for it", async () => {
+  using both = await pairs();
+  const { one, two } = both;
+  one.far.resetAndDestroy();
+  await setTimeout(50);
+  expect(one.near.moveTo(two.near)).toBe("failed");
+});
+
+test("what was taken for somebody who is gone reaches nobody else", async () => {
+  using both = await pairs();
+  await fill(both.one.far, randomBytes(MIB));
+  both.two.far.resetAndDestroy();
+  await setTimeout(50);
+  expect(both.one.near.moveTo(both.two.near)).toBe("otherFailed");
+  expect(both.one.near.bytesRead).toBeGreaterThan(0);
+
+  using others = await pairs();
+  const said = randomBytes(MIB);
+  await fill(others.one.far, said);
+  await expect
+    .poll(() => {
+      if (!others.two.near.pending) others.one.near.moveTo(others.two.near);
+      return others.one.near.bytesRead;
+    })
+    .toBe(said.length);
+  await expect.poll(() => others.got().length).toBe(said.length);
+  expect(others.got().equals(said)).toBe(true);
+});
+
+test("a pipe that was left with something in it is not used again", async () => {
+  const { near, far, listener } = await socketPair();
+  const { fd } = (far as Socket & { _handle: { fd: number } })._handle;
+  const splice = await openSplice();
+  near.write(randomBytes(1_000));
+  await expect.poll(() => splice.take(fd)).toBe(1_000);
+  near.write(randomBytes(1_000));
+  await setTimeout(50);
+  expect(splice.take(fd)).toBe(0);
+  near.close();
+  far.destroy();
+  await listener.close();
+});
+
+test("a thread that ends, by itself or not, leaves no descriptor of its pipe behind", async () => {
+  const descriptors = (): number => readdirSync("/proc/self/fd").length;
+  const before = descriptors();
+  for (let round = 0; round < 5; round++) {
+    const thread = new Worker(new URL("splice-thread.fixture.ts", import.meta.url), { execArgv: [] });
+    await once(thread, "message");
+    await thread.terminate();
+  }
+  await expect.poll(descriptors).toBeLessThanOrEqual(before);
+});
