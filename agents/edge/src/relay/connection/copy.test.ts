@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
 import { ignored, socketPair } from "../socket/socket-pair.fixture.ts";
+import { openThreadSplice } from "../socket/splice.ts";
 import { Copy } from "./copy.ts";
 
 const KIB = 1024;
 const timeouts = { connectMs: 1, idleMs: 60_000, halfClosedMs: 60_000, writeStallMs: 60_000, maxDurationMs: null };
-test("holds at most what one read brings of a direction, whoever stops reading", { timeout: 30_000 }, async () => {
+
+test("holds at most 256 KiB of a direction, whoever stops reading", { timeout: 30_000 }, async () => {
+  await openThreadSplice((error) => {
+    throw error;
+  });
   const client = await socketPair();
   const upstream = await socketPair();
   let reason: string | null = null;

@@ -2,16 +2,20 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import type { Socket } from "node:net";
+import { constants } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { beforeAll, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { type SocketPair, socketPair } from "./socket-pair.fixture.ts";
-import { openSplice, threadSplice } from "./splice.ts";
+import { openSplice, openThreadSplice, Splice, threadSplice } from "./splice.ts";
 
 const MIB = 1024 * 1024;
 
-beforeAll(async () => {
-  await vi.waitFor(() => expect(threadSplice()).not.toBe(null), { timeout: 20_000 });
+const without: unknown[] = [];
+
+beforeEach(async () => {
+  await openThreadSplice((why) => without.push(why));
+  expect(without).toEqual([]);
 });
 
 /** Two connections, and whatever the far end of the second one gets. */
@@ -140,6 +144,26 @@ test("a pipe that was left with something in it is not used again", async () => 
   far.destroy();
   await listener.close();
 });
+
+test.each(["EPERM", "ENOSYS", "ENOMEM"] as const)(
+  "a call that the system refuses with %s ends no connection",
+  async (code) => {
+    using both = await pairs();
+    const { fd } = (both.one.far as Socket & { _handle: { fd: number } })._handle;
+    const refused = new Splice(
+      () => -1,
+      () => constants.errno[code],
+      { out: -1, in: -1 },
+    );
+    expect(refused.take(fd)).toBe(0);
+    expect(refused.give(fd)).toBe(0);
+    // For want of memory it is tried again; what is not there is not.
+    expect(without.splice(0).length).toBe(code === "ENOMEM" ? 0 : 1);
+    expect(threadSplice() === null).toBe(code !== "ENOMEM");
+    await fill(both.one.far, randomBytes(1_000));
+    expect(both.one.near.moveTo(both.two.near)).toBe("all");
+  },
+);
 
 test("a thread that ends, by itself or not, leaves no descriptor of its pipe behind", async () => {
   const descriptors = (): number => readdirSync("/proc/self/fd").length;

@@ -4,8 +4,9 @@
 // Invariants:
 // - The pipe is empty whenever nobody is between take() and the give() or rest() that ends it: what one connection said never
 //   reaches another. A pipe of which that is not certain is not used any more.
+// - What the call itself cannot do is no connection's end: the thread then does without.
 // - Nothing here waits.
-import { constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { constants as system } from "node:os";
 
 /** What the pipe holds, and so what one take() brings: a direction of a connection buffers no more (rules of connections). */
@@ -13,6 +14,13 @@ const PIPE_BYTES = 262_144;
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
 const F_SETPIPE_SZ = 1031;
+const O_CLOEXEC = 0o2000000;
+
+const { EAGAIN, EINTR, ENOMEM, EPERM, EACCES, EINVAL, EBADF, ENOSYS, EOPNOTSUPP } = system.errno;
+/** Of the moment: the ordinary read that follows does without the call. */
+const passing = new Set([EAGAIN, EINTR, ENOMEM]);
+/** Of the call, not of the socket: a sandbox refuses it, or the system cannot do it. */
+const refusing = new Set([EPERM, EACCES, EINVAL, EBADF, ENOSYS, EOPNOTSUPP]);
 
 type SpliceCall = (from: number, _: null, to: number, __: null, bytes: number, flags: number) => number;
 
@@ -23,7 +31,7 @@ export class Splice {
   readonly #in: number;
   #held = 0;
 
-  /** @param out, in its two ends, not blocking. */
+  /** @param ends of the pipe, not blocking. */
   constructor(call: SpliceCall, errno: () => number, ends: { out: number; in: number }) {
     this.#splice = call;
     this.#errno = errno;
@@ -35,54 +43,68 @@ export class Splice {
   take(socket: number): number {
     if (this.#held !== 0) return 0;
     const taken = this.#move(socket, this.#in);
-    if (taken > 0) this.#held = taken;
-    return taken;
+    if (taken >= 0) {
+      this.#held = taken;
+      return taken;
+    }
+    const errno = this.#errno();
+    if (refusing.has(errno)) giveUp(new Error(`splice(2) failed: error ${errno}`));
+    return passing.has(errno) || refusing.has(errno) ? 0 : -errno;
   }
 
-  /** Gives a socket what was taken. The number of bytes that it took, the others are the rest(); negative: its error, and nothing is left. */
+  /** Gives a socket what was taken. The number of bytes that it took; whoever writes the rest() hears why it took no more. */
   give(socket: number): number {
-    const given = this.#move(this.#out, socket);
-    if (given < 0) this.rest();
-    else this.#held -= given;
+    const given = Math.max(0, this.#move(this.#out, socket));
+    this.#held -= given;
     return given;
   }
 
   /** What was taken and not given: the caller's. */
   rest(): Uint8Array {
     const rest = Buffer.allocUnsafeSlow(this.#held);
-    for (let at = 0; at < rest.length;) {
-      const read = readSync(this.#out, rest, at, rest.length - at, null);
-      if (read === 0) throw new Error(`the pipe holds ${at} bytes, not ${rest.length}`);
-      at += read;
+    try {
+      for (let at = 0; at < rest.length;) {
+        const read = readSync(this.#out, rest, at, rest.length - at, null);
+        if (read === 0) throw new Error(`the pipe holds ${at} bytes, not ${rest.length}`);
+        at += read;
+      }
+    } catch (error) {
+      giveUp(error);
+      throw error;
     }
     this.#held = 0;
     return rest;
   }
 
   #move(from: number, to: number): number {
-    const moved = this.#splice(from, null, to, null, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (moved >= 0) return moved;
-    const errno = this.#errno();
-    return errno === system.errno.EAGAIN || errno === system.errno.EINTR ? 0 : -errno;
+    return this.#splice(from, null, to, null, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   }
 }
 
 let opened: Splice | null = null;
-let isAsked = false;
-let tellUnavailable: (why: unknown) => void = () => undefined;
+let tellWithout: (why: unknown) => void = () => undefined;
 
-/** Hears of it, once, when this thread has to do without. */
-export function onSpliceUnavailable(tell: (why: unknown) => void): void {
-  tellUnavailable = tell;
+/** This thread's; null: it does without. */
+export function threadSplice(): Splice | null {
+  return opened;
 }
 
-/** This thread's, which is opened for whoever asks first, since that takes some milliseconds; null: not there, or not yet. */
-export function threadSplice(): Splice | null {
-  if (!isAsked) {
-    isAsked = true;
-    void openSplice().then((splice) => (opened = splice), tellUnavailable);
+/**
+ * Opens this thread's. Before anybody may end the thread: one that is ended while Koffi loads takes its process with it.
+ * @param without hears why the thread does without, at once or from then on.
+ */
+export async function openThreadSplice(without: (why: unknown) => void): Promise<void> {
+  tellWithout = without;
+  try {
+    opened = await openSplice();
+  } catch (error) {
+    giveUp(error);
   }
-  return opened;
+}
+
+function giveUp(why: unknown): void {
+  opened = null;
+  tellWithout(why);
 }
 
 /** Rejects where there is no such call, no Koffi, or no pipe. */
@@ -98,19 +120,25 @@ export async function openSplice(): Promise<Splice> {
   if (pipe2(made, constants.O_NONBLOCK | O_CLOEXEC) !== 0) throw new Error(`no pipe: error ${koffi.errno()}`);
   const [out, into] = made as [number, number];
   try {
+    // Of a pipe to itself it is refused with EINVAL where there is such a call.
+    call(out, null, into, null, 1, SPLICE_F_NONBLOCK);
+    if (koffi.errno() !== EINVAL) throw new Error(`splice(2) is refused: error ${koffi.errno()}`);
     // Larger than it comes; where the system does not allow it, each call moves less.
     fcntl(into, F_SETPIPE_SZ, "int", PIPE_BYTES);
-    // Opened once more by Node, which closes them when this thread ends, however it ends.
-    const ends = { out: reopen(out, constants.O_RDONLY), in: reopen(into, constants.O_WRONLY) };
-    return new Splice(call, () => koffi.errno(), ends);
+    return new Splice(call, () => koffi.errno(), reopen(out, into));
   } finally {
     close(out);
     close(into);
   }
 }
 
-const O_CLOEXEC = 0o2000000;
-
-function reopen(end: number, way: number): number {
-  return openSync(`/proc/self/fd/${end}`, way | constants.O_NONBLOCK);
+/** The ends once more, as files that Node has opened: it closes them when this thread ends, however it ends. */
+function reopen(out: number, into: number): { out: number; in: number } {
+  const own = openSync(`/proc/self/fd/${out}`, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return { out: own, in: openSync(`/proc/self/fd/${into}`, constants.O_WRONLY | constants.O_NONBLOCK) };
+  } catch (error) {
+    closeSync(own);
+    throw error;
+  }
 }

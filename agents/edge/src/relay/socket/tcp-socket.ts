@@ -4,7 +4,7 @@
 // - The owner's methods are called one at a time from the event loop, never from within a method of the socket that the owner
 //   called: what fails at once is a return value.
 // - After close() or reset() the owner hears nothing more.
-// - At most what one read brings (128 KiB) is pending when the owner stops reading the other side while `pending` holds.
+// - At most what one read or one take of a splice brings (256 KiB) is pending when the owner stops reading the other side while `pending` holds.
 //
 // Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
 // of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
@@ -44,7 +44,7 @@ export interface SocketOwner {
   bug(error: unknown): void;
 }
 
-/** What became of a moveTo(): nothing more has come; more than one move may take has; the other takes no more for now; one of them failed. */
+/** What became of a moveTo(): nothing more has come; it was much, and others first; the other takes no more for now; one of them failed. */
 export type Moved = "all" | "some" | "blocked" | "failed" | "otherFailed";
 
 interface OwnedHandle extends TcpHandle {
@@ -146,11 +146,11 @@ export class TcpSocket {
     const to = other.#handle.fd;
     for (let moved = 0; moved < MOVE_BYTES;) {
       const taken = splice.take(from);
-      if (taken <= 0) return taken === 0 ? "all" : "failed";
+      if (taken < 0) return "failed";
+      if (taken === 0) return moved < TURN_BYTES ? "all" : "some";
       moved += taken;
       this.bytesRead += taken;
       const given = splice.give(to);
-      if (given < 0) return "otherFailed";
       other.#handed += given;
       other.#taken = other.#handed;
       if (given === taken) continue;
@@ -329,8 +329,10 @@ const OWN_BYTES = 131_072;
 const SHARED_BYTES = 65_536;
 /** A read that brings as much may have brought more. */
 const MUCH_BYTES = 16_384;
-/** What one move takes at most, so that others have their turn: a millisecond or two. */
+/** What one move takes at most, so that others have their turn: some milliseconds. */
 const MOVE_BYTES = 4_194_304;
+/** After a move of as much others have their turn, even if nothing more has come: by the next read it may have. */
+const TURN_BYTES = 1_048_576;
 const SPARES_MAX = 64;
 const noBytes = new Uint8Array(0);
 const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);

@@ -23,7 +23,6 @@ import { SharedEntries } from "../shared/shared-entries.ts";
 import { Traffic } from "../shared/traffic.ts";
 import { UndecidedBudget } from "../shared/undecided-budget.ts";
 import { listenTcp, systemError, type TcpListener } from "../socket/listen-tcp.ts";
-import { onSpliceUnavailable } from "../socket/splice.ts";
 import type { SocketName, TcpHandle } from "../socket/tcp-binding.ts";
 import type { Table } from "../table/table.ts";
 import { TableFeed } from "../table/table-feed.ts";
@@ -64,7 +63,6 @@ export class Engine {
     const routes = new SharedEntries(memory.routes, worker);
     const countries = start.countries === null ? null : readCountryDatabase(start.countries);
     this.#hooks = hooks;
-    onSpliceUnavailable((err) => hooks.log.info({ err }, "no splice(2) here: large transfers are copied"));
     this.#feed = new TableFeed(start.ownSockets, { geo: countries !== null });
     this.#resolver = new BackendResolver(start.dnsServers);
     this.#trusted = new TrustedProxies(start.proxyTrusted);

@@ -1,6 +1,7 @@
 // A worker thread: an engine, and the wire to its coordinator. What it throws and nobody catches ends the thread, and the
 // coordinator makes another.
 import { parentPort, workerData } from "node:worker_threads";
+import { openThreadSplice } from "../socket/splice.ts";
 import { Engine } from "./engine.ts";
 import type { ApplyCall, CallName, FromWorker, ListenCall, ToWorker, WorkerFailure, WorkerStart } from "./messages.ts";
 
@@ -29,6 +30,8 @@ const log =
   (level: "debug" | "info" | "warn" | "error") =>
   (fields: object, message = ""): void =>
     tell({ kind: "log", level, fields: cloneable(fields), message });
+
+await openThreadSplice((err) => log("info")({ err }, "no splice(2) here: large transfers are copied"));
 
 const engine = new Engine(workerData as WorkerStart, {
   log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") } as never,
