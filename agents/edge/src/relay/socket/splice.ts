@@ -10,7 +10,7 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 import { constants as system } from "node:os";
 
 /** What the pipe holds, and so what one take() brings: a direction of a connection buffers no more (rules of connections). */
-const PIPE_BYTES = 262_144;
+export const PIPE_BYTES = 262_144;
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
 const F_SETPIPE_SZ = 1031;
@@ -59,9 +59,9 @@ export class Splice {
     return given;
   }
 
-  /** What was taken and not given: the caller's. */
-  rest(): Uint8Array {
-    const rest = Buffer.allocUnsafeSlow(this.#held);
+  /** What was taken and not given. @param memory of PIPE_BYTES, where it goes. */
+  rest(memory: Uint8Array): Uint8Array {
+    const rest = memory.subarray(0, this.#held);
     try {
       for (let at = 0; at < rest.length;) {
         const read = readSync(this.#out, rest, at, rest.length - at, null);

@@ -8,11 +8,12 @@
 //
 // Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
 // of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
-// gives it back with its first small read, or when it is still reading after a while in which nothing came.
+// gives it back with its first small read, or when it is still reading after a while in which nothing came. The rest of a move is
+// in memory that goes from one socket to the next: there are many of them when somebody reads slowly.
 //
 // Counts. What the kernel took of a pending write is known to the handle alone: handed minus its queue. One case is a lower
 // bound: a pending write that fails; what was left of it is gone with it, and the last sample stands.
-import { threadSplice } from "./splice.ts";
+import { PIPE_BYTES, threadSplice } from "./splice.ts";
 import {
   type ConnectRequest,
   END_OF_FILE,
@@ -72,6 +73,8 @@ export class TcpSocket {
   /** Whether something came into it since the last sweep. */
   #ownRead = false;
   #swept = 0;
+  /** Where the rest of a move is, as long as it is pending. */
+  #lent: Uint8Array | null = null;
   /** Of our FIN. It is sent when nothing is pending: a handle that waits to send one can neither be reset nor closed. */
   #shutdown: "no" | "wanted" | "sent" | "done" = "no";
   #resetWanted = false;
@@ -154,8 +157,12 @@ export class TcpSocket {
       other.#handed += given;
       other.#taken = other.#handed;
       if (given === taken) continue;
-      if (other.write(splice.rest()) !== 0) return "otherFailed";
+      const memory = pipeSpares.pop() ?? Buffer.allocUnsafeSlow(PIPE_BYTES);
+      const error = other.write(splice.rest(memory));
       // It may have had room again meanwhile.
+      if (other.pending) other.#lent = memory;
+      else pipeSpares.push(memory);
+      if (error !== 0) return "otherFailed";
       if (other.pending) return "blocked";
     }
     return "some";
@@ -289,6 +296,8 @@ export class TcpSocket {
     if (status < 0) return socket.owner.failed(socket, status);
     if (socket.#pendingWrites > 0) return;
     socket.#taken = socket.#handed;
+    if (socket.#lent !== null && pipeSpares.length < PIPE_SPARES_MAX) pipeSpares.push(socket.#lent);
+    socket.#lent = null;
     if (socket.#shutdown === "wanted") socket.#sendFin();
     socket.owner.drained(socket);
   }
@@ -334,6 +343,8 @@ const MOVE_BYTES = 4_194_304;
 /** After a move of as much others have their turn, even if nothing more has come: by the next read it may have. */
 const TURN_BYTES = 1_048_576;
 const SPARES_MAX = 64;
+const PIPE_SPARES_MAX = 16;
+const pipeSpares: Uint8Array[] = [];
 const noBytes = new Uint8Array(0);
 const memoryOfAll = Buffer.allocUnsafeSlow(SHARED_BYTES);
 const spares: Uint8Array[] = [];
