@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
-import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { beforeEach, expect, test } from "vitest";
 import { type SocketPair, socketPair } from "./socket-pair.fixture.ts";
@@ -38,10 +37,15 @@ async function pairs(): Promise<{ one: SocketPair; two: SocketPair; got: () => B
   };
 }
 
-/** Writes, and waits until the system has as much of it as it takes. */
-async function fill(socket: Socket, bytes: Buffer): Promise<void> {
-  socket.write(bytes);
-  await setTimeout(50);
+/** Of Node's socket, as the system knows it. */
+function descriptorOf(socket: Socket): number {
+  return (socket as Socket & { _handle: { fd: number } })._handle.fd;
+}
+
+/** Over loopback the other end has the reset when this one is closed. */
+async function reset(socket: Socket): Promise<void> {
+  socket.resetAndDestroy();
+  await once(socket, "close");
 }
 
 test("what has come goes to the other socket, whole and counted, and never more of it at once than one move may take", async () => {
@@ -97,7 +101,7 @@ test("nothing has come, or a FIN has: nothing is moved", async () => {
   const { one, two } = both;
   expect(one.near.moveTo(two.near)).toBe("all");
   one.far.end();
-  await setTimeout(50);
+  await once(one.far, "finish");
   expect(one.near.moveTo(two.near)).toBe("all");
   expect([one.near.bytesRead, two.near.bytesTaken]).toEqual([0, 0]);
 });
@@ -105,22 +109,20 @@ test("nothing has come, or a FIN has: nothing is moved", async () => {
 test("a reset of the one is told as its own, and what it had said before is not taken for it", async () => {
   using both = await pairs();
   const { one, two } = both;
-  one.far.resetAndDestroy();
-  await setTimeout(50);
+  await reset(one.far);
   expect(one.near.moveTo(two.near)).toBe("failed");
 });
 
 test("what was taken for somebody who is gone reaches nobody else", async () => {
   using both = await pairs();
-  await fill(both.one.far, randomBytes(MIB));
-  both.two.far.resetAndDestroy();
-  await setTimeout(50);
+  both.one.far.write(randomBytes(MIB));
+  await reset(both.two.far);
   expect(both.one.near.moveTo(both.two.near)).toBe("otherFailed");
   expect(both.one.near.bytesRead).toBeGreaterThan(0);
 
   using others = await pairs();
   const said = randomBytes(MIB);
-  await fill(others.one.far, said);
+  others.one.far.write(said);
   await expect
     .poll(() => {
       if (!others.two.near.pending) others.one.near.moveTo(others.two.near);
@@ -133,13 +135,14 @@ test("what was taken for somebody who is gone reaches nobody else", async () => 
 
 test("a pipe that was left with something in it is not used again", async () => {
   const { near, far, listener } = await socketPair();
-  const { fd } = (far as Socket & { _handle: { fd: number } })._handle;
+  const fd = descriptorOf(far);
   const splice = await openSplice();
   near.write(randomBytes(1_000));
   await expect.poll(() => splice.take(fd)).toBe(1_000);
   near.write(randomBytes(1_000));
-  await setTimeout(50);
   expect(splice.take(fd)).toBe(0);
+  // It was there to be taken.
+  expect((await openSplice()).take(fd)).toBe(1_000);
   near.close();
   far.destroy();
   await listener.close();
@@ -149,7 +152,7 @@ test.each(["EPERM", "ENOSYS", "ENOMEM"] as const)(
   "a call that the system refuses with %s ends no connection",
   async (code) => {
     using both = await pairs();
-    const { fd } = (both.one.far as Socket & { _handle: { fd: number } })._handle;
+    const fd = descriptorOf(both.one.far);
     const refused = new Splice(
       () => -1,
       () => constants.errno[code],
@@ -160,7 +163,7 @@ test.each(["EPERM", "ENOSYS", "ENOMEM"] as const)(
     // For want of memory it is tried again; what is not there is not.
     expect(without.splice(0).length).toBe(code === "ENOMEM" ? 0 : 1);
     expect(threadSplice() === null).toBe(code !== "ENOMEM");
-    await fill(both.one.far, randomBytes(1_000));
+    both.one.far.write(randomBytes(1_000));
     expect(both.one.near.moveTo(both.two.near)).toBe("all");
   },
 );

@@ -4,7 +4,8 @@
 // - The owner's methods are called one at a time from the event loop, never from within a method of the socket that the owner
 //   called: what fails at once is a return value.
 // - After close() or reset() the owner hears nothing more.
-// - At most what one read or one take of a splice brings (256 KiB) is pending when the owner stops reading the other side while `pending` holds.
+// - At most what one read or one take of a splice brings (256 KiB) is pending when the owner stops reading the other side while
+//   `pending` holds.
 //
 // Memory. Sockets of one thread read into one piece of memory, which stays in the processor's cache, and what came is copied out
 // of it: most reads are small. A socket that brings much is read into a piece of its own, whose bytes go on without a copy; it
@@ -45,7 +46,7 @@ export interface SocketOwner {
   bug(error: unknown): void;
 }
 
-/** What became of a moveTo(): nothing more has come; it was much, and others first; the other takes no more for now; one of them failed. */
+/** After a moveTo(): nothing more has come; it was much, now it is the turn of others; the other takes no more for now; one failed. */
 export type Moved = "all" | "some" | "blocked" | "failed" | "otherFailed";
 
 interface OwnedHandle extends TcpHandle {
